@@ -1,0 +1,63 @@
+"""Neurotoxicity after CAR-T cell therapy: harmonise, grade, link, estimate, publish.
+
+Import as ``import cohort as co``. Every public name is listed here and loaded on first use, so that
+``import cohort`` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    # sources -> harmonised registry
+    "read_dictionary": "cohort.dictionary.read",
+    "read_source": "cohort.registry.source",
+    "harmonize": "cohort.registry.harmonize",
+    "Registry": "cohort.registry.registry",
+    "simulate_registries": "cohort.simulate.registries",
+    # neurotoxicity
+    "grade_icans": "cohort.neurotox.icans",
+    "grade_crs": "cohort.neurotox.crs",
+    "icans_episodes": "cohort.neurotox.episodes",
+    "mri_findings": "cohort.neurotox.mri",
+    "easix": "cohort.neurotox.scores",
+    "m_easix": "cohort.neurotox.scores",
+    "s_easix": "cohort.neurotox.scores",
+    "hscore": "cohort.neurotox.scores",
+    "car_hematotox": "cohort.neurotox.scores",
+    # study population and endpoints
+    "Study": "cohort.study.population",
+    "Endpoint": "cohort.study.endpoints",
+    "endpoint": "cohort.study.named_endpoints",
+    "counting_process": "cohort.study.risk_sets",
+    # estimands
+    "kaplan_meier": "cohort.models.kaplan_meier",
+    "cumulative_incidence": "cohort.models.cumulative_incidence",
+    "cox": "cohort.models.cox",
+    "odds_ratio": "cohort.models.odds_ratio",
+    "two_by_two": "cohort.models.two_by_two",
+    # out
+    "table_one": "cohort.tables.table_one",
+    "regression_table": "cohort.tables.regression_table",
+    "imaging_table": "cohort.tables.imaging_table",
+    "run": "cohort.report.run",
+    "errors": "cohort.errors",
+}
+
+__all__ = sorted([*_WHERE, "__version__"])
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        msg = f"module 'cohort' has no attribute {name!r}"
+        raise AttributeError(msg)
+    module = importlib.import_module(_WHERE[name])
+    value = module if name == "errors" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""What a variable is: reads and checks the data dictionary."""

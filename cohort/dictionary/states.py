@@ -1,0 +1,55 @@
+"""Three states everywhere: present, absent, and the kinds of not known, as the whole package codes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+PRESENCE = ("absent", "present", "indeterminate", "not_assessable", "not_imaged")
+MISSING_REASONS = ("unknown", "not_applicable", "not_done", "not_reported", "blank", "not_collected")
+_NEGATIVE = frozenset({"absent", "no"})
+_POSITIVE = frozenset({"present", "yes"})
+_UNDECIDED = frozenset({"indeterminate", "not_assessable", "not_imaged", "unknown", *MISSING_REASONS})
+
+
+def is_three_state(values: pd.Series) -> bool:
+    """Whether the labels are absent/present (or no/yes) beside kinds of not known, and nothing else."""
+    if not isinstance(values.dtype, pd.CategoricalDtype) and not pd.api.types.is_string_dtype(values.dtype):
+        return False
+    labels = (
+        set(values.cat.categories) if isinstance(values.dtype, pd.CategoricalDtype) else set(values.dropna().unique())
+    )
+    decided = labels & (_NEGATIVE | _POSITIVE)
+    return bool(decided) and labels <= (_NEGATIVE | _POSITIVE | _UNDECIDED)
+
+
+def binary_states(values: pd.Series) -> tuple[NDArray[np.float64], dict[str, int]]:
+    """Code a three-state, boolean or 0/1 series as 1, 0 and NaN, and count why values are NaN.
+
+    Parameters
+    ----------
+    values : Series of shape (n,)
+        Labels ``absent``/``present`` or ``no``/``yes`` beside kinds of not known; or boolean; or 0/1.
+
+    Returns
+    -------
+    coded : array of shape (n,)
+        1 present, 0 absent, NaN anything else.
+    left_out : dict of str to int
+        Number of NaN by reason (``not_imaged``, ``indeterminate``, ..., ``missing``), in descending order.
+    """
+    if is_three_state(values):
+        labels = values.astype(object).where(values.notna(), "missing").to_numpy(dtype=object)
+        coded = np.full(len(labels), np.nan)
+        coded[np.isin(labels, list(_NEGATIVE))] = 0.0
+        coded[np.isin(labels, list(_POSITIVE))] = 1.0
+        reasons = pd.Series(labels[np.isnan(coded)], dtype=object).value_counts()
+        ordered = sorted(reasons.items(), key=lambda item: (-int(item[1]), str(item[0])))
+        return coded, {str(reason): int(count) for reason, count in ordered}
+    coded = values.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    if not np.isin(coded[~np.isnan(coded)], (0.0, 1.0)).all():
+        msg = "values are neither absent/present, no/yes, boolean nor 0/1"
+        raise ValueError(msg)
+    n_missing = int(np.isnan(coded).sum())
+    return coded, {"missing": n_missing} if n_missing else {}

@@ -1,0 +1,1 @@
+"""Arrays in, frozen dataclass out; no pandas, no plots."""

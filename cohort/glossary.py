@@ -1,0 +1,56 @@
+"""The one vocabulary of results: every column a ``tidy()``, ``glance()`` or ``at()`` frame may have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+TIDY: Mapping[str, str] = MappingProxyType(
+    {
+        "term": "the variable as written in the formula, or the name of the measure",
+        "level": "the category of a categorical variable; empty for a number",
+        "outcome": "the event or outcome the row is about",
+        "strata": "the group of patients the row is about",
+        "method": "how the estimate or its interval was computed",
+        "time": "time since the endpoint's origin, in the endpoint's unit",
+        "estimate": "the point estimate; on the log scale for regression unless exponentiated",
+        "std_error": "standard error on the scale of the estimate",
+        "statistic": "test statistic",
+        "df": "degrees of freedom of the statistic",
+        "p_value": "two-sided p-value",
+        "p_adjusted": "p-value adjusted for multiplicity",
+        "conf_low": "lower confidence limit",
+        "conf_high": "upper confidence limit",
+        "n_risk": "number at risk just before the time",
+        "n_event": "number of events",
+        "n_censor": "number censored",
+        "n": "number of patients (or rows, where said) used",
+        "fmi": "fraction of missing information (pooled results)",
+        "reason": "why an estimate is missing; empty when it is not",
+    }
+)
+
+GLANCE: Mapping[str, str] = MappingProxyType(
+    {
+        "n": "patients (or rows, where said) used",
+        "n_event": "events of interest",
+        "n_missing": "patients left out because a value is missing",
+        "n_cluster": "clusters of the robust variance",
+        "log_likelihood": "maximised log-likelihood (penalised when `penalty` says so)",
+        "log_likelihood_null": "the same without covariates",
+        "aic": "Akaike's information criterion",
+        "concordance": "Harrell's concordance",
+        "concordance_std_error": "its standard error",
+        "df": "degrees of freedom of the model",
+        "statistic": "global test statistic",
+        "p_value": "p-value of the global test",
+        "penalty": "penalty of the likelihood, empty for none",
+        "method": "estimation method",
+        "ties": "how tied event times are handled",
+        "conf_level": "confidence level of the intervals",
+        "unit": "unit of time",
+        "follow_up_median": "reverse Kaplan-Meier median follow-up",
+        "acknowledged": "guards that were overridden, comma-separated",
+        "iterations": "iterations to convergence",
+    }
+)

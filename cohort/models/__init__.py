@@ -1,0 +1,1 @@
+"""One file per estimand: the public function and its result."""

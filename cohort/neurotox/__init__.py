@@ -1,0 +1,1 @@
+"""The clinical domain: ICANS, CRS, scores, MRI findings and their linkage."""

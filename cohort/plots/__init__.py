@@ -1,0 +1,1 @@
+"""Tidy frames in, matplotlib Axes out; no module here knows a model."""

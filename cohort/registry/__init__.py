@@ -1,0 +1,1 @@
+"""Read sources as text; harmonise them by the dictionary; quality and audit."""

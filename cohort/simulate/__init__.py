@@ -1,0 +1,1 @@
+"""Synthetic registries with known truth."""

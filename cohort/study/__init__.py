@@ -1,0 +1,1 @@
+"""Study population, endpoints, risk sets, guards and disclosure."""

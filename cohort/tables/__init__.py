@@ -1,0 +1,1 @@
+"""Publication tables and the writers that put them into documents."""
