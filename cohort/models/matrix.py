@@ -1,0 +1,178 @@
+"""The columns of a design matrix: their values, their names, and whether they can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cohort.errors import EstimationError
+from cohort.models.formula import ParsedFormula
+
+FloatArray = NDArray[np.float64]
+Names = tuple[str, ...]
+_ALIAS_TOLERANCE = 1e-10
+
+
+def build_matrix(
+    parsed: ParsedFormula, columns: Mapping[str, pd.Series]
+) -> tuple[FloatArray, Names, Names, Names]:
+    """Evaluate the right side of a formula on complete columns, without its intercept.
+
+    Parameters
+    ----------
+    parsed : ParsedFormula
+        Checked formula.
+    columns : Mapping of str to Series
+        Complete float or category columns, all with the same rows.
+
+    Returns
+    -------
+    X : array of shape (n, p)
+        Values.
+    names, terms, levels : tuple of str
+        formulaic's name, the term as written, and the category of every column.
+    """
+    used = {name: _without_empty_levels(column) for name, column in columns.items()}
+    for name, column in used.items():
+        if isinstance(column.dtype, pd.CategoricalDtype) and len(column.cat.categories) < 2:
+            raise EstimationError(
+                f"column {name} is constant",
+                evidence=f"one category in the {len(column)} rows used",
+                remedy=f"leave {name} out of the formula",
+            )
+    X, names, terms, levels = _sum_of_columns(used) if parsed.plain else _formulaic(parsed, used)
+    finite = np.isfinite(X.sum(axis=0))
+    if not finite.all():
+        worst = int(np.argmin(finite))
+        raise EstimationError(
+            f"term {names[worst]} is not a finite number for every row",
+            evidence=f"{int((~np.isfinite(X[:, worst])).sum())} of {len(X)} rows",
+            remedy="check for zeros or negative numbers under a logarithm or a root",
+        )
+    return X, names, terms, levels
+
+
+def _without_empty_levels(column: pd.Series) -> pd.Series:
+    return column.cat.remove_unused_categories() if isinstance(column.dtype, pd.CategoricalDtype) else column
+
+
+def _sum_of_columns(columns: Mapping[str, pd.Series]) -> tuple[FloatArray, Names, Names, Names]:
+    """Fill the matrix of a plain sum directly (formulaic's overhead is several fits of a small cohort)."""
+    blocks: list[tuple[str, str, FloatArray]] = []
+    for name, column in columns.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            codes = column.cat.codes.to_numpy()
+            for k, level in enumerate(column.cat.categories[1:], start=1):
+                blocks.append((name, str(level), (codes == k).astype(float)))
+        else:
+            blocks.append((name, "", column.to_numpy(dtype=float)))
+    X = np.empty((len(blocks[0][2]), len(blocks)), order="F")
+    for j, (_, _, values) in enumerate(blocks):
+        X[:, j] = values
+    names = tuple(f"{term}[T.{level}]" if level else term for term, level, _ in blocks)
+    return X, names, tuple(term for term, _, _ in blocks), tuple(level for _, level, _ in blocks)
+
+
+def _formulaic(
+    parsed: ParsedFormula, columns: Mapping[str, pd.Series]
+) -> tuple[FloatArray, Names, Names, Names]:
+    from formulaic import Formula
+    from formulaic.errors import FormulaicError
+
+    try:
+        with np.errstate(all="ignore"):
+            matrix = Formula(parsed.right).get_model_matrix(
+                pd.DataFrame(dict(columns)), context={"sqrt": np.sqrt}
+            )
+    except (FormulaicError, ValueError, TypeError, ZeroDivisionError) as error:
+        raise EstimationError(
+            f"the formula {parsed.text!r} cannot be evaluated",
+            evidence=type(error).__name__,
+            remedy="check the arguments of its transformations, and that they get numbers",
+        ) from None
+    names: list[str] = [str(name) for name in matrix.columns]
+    terms, levels = list(names), [""] * len(names)
+    for term, positions in matrix.model_spec.term_indices.items():
+        factors = [factor.expr for factor in term.factors]
+        for position in positions:
+            terms[position] = ":".join(factors)
+            levels[position] = _level(names[position], factors)
+    keep = [j for j, name in enumerate(names) if name != "Intercept"]
+    X = np.asfortranarray(matrix.to_numpy(dtype=float)[:, keep])
+    return X, *(tuple(texts[j] for j in keep) for texts in (names, terms, levels))  # type: ignore[return-value]
+
+
+def _level(name: str, factors: Sequence[str]) -> str:
+    """Read the categories out of a column name such as ``sex[T.male]:age_years``."""
+    levels: list[str] = []
+    rest = name
+    for position, factor in enumerate(factors):
+        rest = rest[len(factor) :]
+        following = f":{factors[position + 1]}" if position + 1 < len(factors) else ""
+        end = rest.find("]" + following) if following else len(rest) - 1
+        if rest.startswith("["):
+            levels.append(rest[1:end].removeprefix("T."))
+            rest = rest[end + 1 :]
+        rest = rest[1:]
+    return ":".join(levels)
+
+
+def check_columns(X: FloatArray, names: Sequence[str]) -> None:
+    """Refuse constant columns and columns that are sums of others (beside the intercept), by name.
+
+    Parameters
+    ----------
+    X : array of shape (n, p)
+        Design matrix without intercept.
+    names : sequence of str
+        Names of the columns.
+
+    Raises
+    ------
+    EstimationError
+        Naming the constant column, or the aliased column and those it is made of.
+    """
+    lowest, highest = X.min(axis=0), X.max(axis=0)
+    for j in np.flatnonzero(lowest == highest).tolist():
+        raise EstimationError(
+            f"column {names[j]} is constant",
+            evidence=f"one value in the {len(X)} rows used",
+            remedy=f"leave {names[j]} out of the formula",
+        )
+    Z = X - X.mean(axis=0)
+    scale = np.sqrt(np.einsum("ij,ij->j", Z, Z))
+    gram = (Z.T @ Z) / np.outer(scale, scale)
+    aliased = first_dependent(gram)
+    if aliased is not None:
+        position, weights = aliased
+        others = [names[k] for k in np.flatnonzero(np.abs(weights) > 1e-6).tolist()]
+        raise EstimationError(
+            f"column {names[position]} is collinear with {', '.join(others) or 'the others'}",
+            evidence=f"rank below the {len(names)} columns, {len(X)} rows",
+            remedy=f"leave {names[position]} out of the formula, or one of the others",
+        )
+
+
+def first_dependent(gram: FloatArray, tolerance: float = _ALIAS_TOLERANCE) -> tuple[int, FloatArray] | None:
+    """Find the first column that the columns before it explain, with their weights.
+
+    Parameters
+    ----------
+    gram : array of shape (p, p)
+        Correlation-like matrix with a unit diagonal.
+    tolerance : float, default=1e-10
+        Share of a column's sum of squares that must be its own.
+
+    Returns
+    -------
+    tuple of (int, array) or None
+        Position, and weights of the columns before it; None when all columns are independent.
+    """
+    for j in range(1, len(gram)):
+        weights = np.linalg.solve(gram[:j, :j], gram[:j, j])
+        if gram[j, j] - gram[:j, j] @ weights < tolerance:
+            return j, np.asarray(weights, dtype=float)
+    return None
