@@ -1,0 +1,457 @@
+"""How figures look: measured palettes, journal widths as data, one theme, byte-stable saving, a layout check.
+
+It stands at ground level so that every room that draws uses the same theme. matplotlib is imported on use.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from cohort.errors import CohortError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox, BboxBase
+
+# Okabe-Ito in an order that keeps the first two and four as far apart as possible for all readers.
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Grades 0-4 (viridis from light to dark) and grade 5; never a traffic light.
+GRADE_RAMP = ("#E8E8E8", "#9FDA3A", "#35B779", "#31688E", "#440154", "#000000")
+LINE_STYLES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
+    "-",
+    (0, (5, 1.6)),
+    (0, (1.4, 1.2)),
+    (0, (6, 1.4, 1.4, 1.4)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (9, 2)),
+    (0, (2.5, 2.5)),
+)
+MISSING_HATCH = "//////"
+HATCH_COLOR = "#8C8C8C"
+ZEBRA_COLOR = "#F3F4F6"
+AXIS_COLOR = "#333333"
+MUTED_COLOR = "#5F6368"
+
+FONT_SIZE = 7.0
+SMALL_FONT_SIZE = 6.2
+LINE_WIDTH = 1.1
+MM = 1 / 25.4
+FONT_ORDER = ("Arial", "Helvetica", "Liberation Sans", "Nimbus Sans", "DejaVu Sans")
+
+
+class PaletteDistance(NamedTuple):
+    """Smallest CAM02-UCS distance between any two colors of a palette, by kind of color vision."""
+
+    normal: float
+    deutan: float
+    protan: float
+    tritan: float
+
+
+# Recomputed by tests/plots/test_style_palettes.py: sRGB -> Machado et al. 2009 (severity 1) -> CAM02-UCS.
+MEASURED_DISTANCE = {
+    "OKABE_ITO": PaletteDistance(22, 15, 14, 11),
+    "GRADE_RAMP[:5]": PaletteDistance(24, 23, 21, 17),
+}
+
+
+class JournalWidth(NamedTuple):
+    """Width of a figure in a journal, as far as we know it.
+
+    Attributes
+    ----------
+    journal : str
+        Journal or family.
+    columns : str
+        ``1``, ``1.5`` or ``2`` columns.
+    width_mm : float
+        Width in millimeters.
+    source : str
+        Where the number was read.
+    read_on : str
+        ISO date on which it was read.
+    unverified : bool
+        True when the journal's own current instructions were not seen.
+    """
+
+    journal: str
+    columns: str
+    width_mm: float
+    source: str
+    read_on: str
+    unverified: bool
+
+
+JOURNAL_WIDTHS = (
+    JournalWidth("blood", "1", 80, "Blood style guide (former site)", "2026-11-22", False),
+    JournalWidth("blood", "1.5", 115, "Blood style guide (former site)", "2026-11-22", False),
+    JournalWidth("blood", "2", 170, "Blood style guide (former site)", "2026-11-22", False),
+    JournalWidth("lancet", "1", 75, "common usage", "2026-11-22", True),
+    JournalWidth("lancet", "1.5", 107, "copy of Lancet artwork guidelines (>= 107)", "2026-11-22", True),
+    JournalWidth("lancet", "2", 154, "common usage", "2026-11-22", True),
+    JournalWidth("generic", "1", 85, "several publishers: 84-90 mm", "2026-11-22", False),
+    JournalWidth("generic", "1.5", 114, "several publishers", "2026-11-22", False),
+    JournalWidth("generic", "2", 174, "several publishers: 170-180 mm", "2026-11-22", False),
+)
+MAX_HEIGHT_MM = 225.0
+
+
+def journal_width(journal: str = "generic", columns: str = "1.5") -> float:
+    """Look up the width of a figure in a journal.
+
+    Parameters
+    ----------
+    journal : str, default='generic'
+        Journal or family in ``JOURNAL_WIDTHS``.
+    columns : str, default='1.5'
+        ``1``, ``1.5`` or ``2``.
+
+    Returns
+    -------
+    float
+        Width in millimeters.
+
+    Raises
+    ------
+    CohortError
+        When the pair is not in the list; the message names the pairs that are.
+
+    Examples
+    --------
+    >>> journal_width("blood", "2")
+    170
+    """
+    for row in JOURNAL_WIDTHS:
+        if (row.journal, row.columns) == (journal, columns):
+            return row.width_mm
+    known = ", ".join(f"{row.journal} {row.columns}" for row in JOURNAL_WIDTHS)
+    raise CohortError(
+        f"No figure width is known for journal {journal!r} with {columns!r} columns.",
+        evidence=f"known: {known}",
+        remedy="give width_mm= in millimeters instead",
+    )
+
+
+def grade_color(grade: int) -> str:
+    """Color of a toxicity grade, 0 to 5.
+
+    Examples
+    --------
+    >>> grade_color(4)
+    '#440154'
+    """
+    return GRADE_RAMP[grade]
+
+
+def contrast_ratio(first: str, second: str = "#FFFFFF") -> float:
+    """WCAG 2 contrast between two ``#RRGGBB`` colors, 1 (none) to 21.
+
+    Examples
+    --------
+    >>> round(contrast_ratio("#000000"), 1)
+    21.0
+    """
+    light, dark = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(color: str) -> float:
+    values = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def text_color(color: str, minimum: float = 4.5) -> str:
+    """Darken a line color until text in it can be read on white.
+
+    Parameters
+    ----------
+    color : str
+        ``#RRGGBB``.
+    minimum : float, default=4.5
+        Contrast that small text needs (WCAG 2 AA).
+
+    Returns
+    -------
+    str
+        The color itself or a darker shade of it.
+
+    Examples
+    --------
+    >>> text_color("#0072B2"), text_color("#CC79A7")
+    ('#0072B2', '#A36186')
+    """
+    channels = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    for step in range(100, -1, -1):
+        shade = "#" + "".join(f"{round(c * step / 100):02X}" for c in channels)
+        if contrast_ratio(shade) >= minimum:
+            return shade
+    return "#000000"
+
+
+def ink_on(background: str) -> str:
+    """Black or white, whichever reads better on a background."""
+    return "#FFFFFF" if contrast_ratio(background) > contrast_ratio(background, "#000000") else "#000000"
+
+
+def available_fonts() -> list[str]:
+    """Sans-serif families of ``FONT_ORDER`` that this machine has, first choice first.
+
+    DejaVu Sans travels with matplotlib, so the list is never empty.
+    """
+    from matplotlib import font_manager
+
+    installed = set(font_manager.get_font_names())
+    return [name for name in FONT_ORDER if name in installed] or ["DejaVu Sans"]
+
+
+def rc_params() -> dict[str, Any]:
+    """Give the settings of the theme for ``matplotlib.rc_context``; fonts by their concrete names."""
+    return {
+        "font.family": available_fonts(),
+        "font.size": FONT_SIZE,
+        "axes.labelsize": FONT_SIZE,
+        "axes.titlesize": FONT_SIZE,
+        "xtick.labelsize": FONT_SIZE,
+        "ytick.labelsize": FONT_SIZE,
+        "legend.fontsize": FONT_SIZE,
+        "axes.linewidth": 0.6,
+        "axes.edgecolor": AXIS_COLOR,
+        "axes.labelcolor": "#000000",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": False,
+        "axes.unicode_minus": True,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 2.6,
+        "ytick.major.size": 2.6,
+        "xtick.color": AXIS_COLOR,
+        "ytick.color": AXIS_COLOR,
+        "xtick.labelcolor": "#000000",
+        "ytick.labelcolor": "#000000",
+        "hatch.linewidth": 0.5,
+        "lines.linewidth": LINE_WIDTH,
+        "figure.dpi": 100,
+        "figure.facecolor": "#FFFFFF",
+        "legend.frameon": False,
+        "pdf.fonttype": 42,
+        "svg.fonttype": "none",
+        "text.usetex": False,
+    }
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Use the theme inside a ``with`` block; settings are restored afterwards.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> with theme():
+    ...     float(matplotlib.rcParams["font.size"])
+    7.0
+    """
+    import matplotlib
+
+    # The chain of fonts is asked for on purpose; a family that is absent is no news.
+    logger = logging.getLogger("matplotlib.font_manager")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with matplotlib.rc_context(cast("Any", rc_params())):
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+class SavedFigure(NamedTuple):
+    """What ``save_figure`` wrote, and what it saw.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        One file per format, in the order asked for.
+    problems : tuple of str
+        Findings of ``check_layout``; empty when the layout is clean.
+    """
+
+    paths: tuple[Path, ...]
+    problems: tuple[str, ...]
+
+
+def save_figure(
+    fig: Figure,
+    stem: str | Path,
+    formats: Sequence[str] = ("pdf", "svg", "png"),
+    dpi: int = 300,
+    *,
+    alt: str = "",
+    close: bool = False,
+) -> SavedFigure:
+    """Save a figure at its exact size, with the same bytes each time.
+
+    PDF embeds TrueType fonts (type 42) and carries no date; SVG keeps text as text, with ids that depend on
+    the file's name only, so that several can stand in one HTML page; PNG names no software; TIFF is flat RGB
+    with LZW compression. Nothing is cropped: the file has the millimeters of the figure.
+
+    Parameters
+    ----------
+    fig : Figure
+        Figure to save.
+    stem : str or Path
+        Path without the extension; its folder must exist.
+    formats : sequence of {'pdf', 'svg', 'png', 'tiff'}, default=('pdf', 'svg', 'png')
+        Files to write.
+    dpi : int, default=300
+        Dots per inch of the raster formats.
+    alt : str, default=''
+        Alternative text, written to the file's description.
+    close : bool, default=False
+        Close the figure in pyplot afterwards, for scripts that make many.
+
+    Returns
+    -------
+    SavedFigure
+        ``paths`` and the ``problems`` that ``check_layout`` found.
+
+    Raises
+    ------
+    CohortError
+        When a format is not known.
+    """
+    stem = Path(stem)
+    unknown = [name for name in formats if name not in ("pdf", "svg", "png", "tiff")]
+    if unknown:
+        raise CohortError(
+            "A figure format is not known.", evidence=", ".join(unknown), remedy="use pdf, svg, png or tiff"
+        )
+    problems = tuple(check_layout(fig))
+    paths = tuple(_save_one(fig, stem, name, dpi, alt) for name in formats)
+    if close:
+        from matplotlib import pyplot as plt
+
+        plt.close(fig)
+    return SavedFigure(paths, problems)
+
+
+def _save_one(fig: Figure, stem: Path, name: str, dpi: int, alt: str) -> Path:
+    import matplotlib
+
+    path = stem.with_name(f"{stem.name}.{name}")
+    metadata: dict[str, dict[str, str | None]] = {
+        "pdf": {"CreationDate": None, "Subject": alt or None},
+        "svg": {"Date": None, "Description": alt or None},
+        "png": {"Software": None, **({"Description": alt} if alt else {})},
+    }
+    settings: dict[str, Any] = {
+        "pdf.fonttype": 42,
+        "svg.fonttype": "none",
+        "svg.hashsalt": f"cohort-{stem.name}",
+        "savefig.bbox": None,
+        "savefig.facecolor": "#FFFFFF",
+    }
+    with theme(), matplotlib.rc_context(cast("Any", settings)):
+        if name == "tiff":
+            _save_tiff(fig, path, dpi)
+        else:
+            fig.savefig(path, format=name, dpi=dpi, metadata=metadata[name])
+    return path
+
+
+def _save_tiff(fig: Figure, path: Path, dpi: int) -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    buffer = BytesIO()
+    fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    with Image.open(buffer) as image:
+        image.convert("RGB").save(path, compression="tiff_lzw", dpi=(dpi, dpi))
+
+
+def check_layout(fig: Figure, tolerance_pt: float = 0.6) -> list[str]:
+    """Find visible texts that are cut by the edge of the figure or lie on each other.
+
+    Parameters
+    ----------
+    fig : Figure
+        Figure as it will be saved.
+    tolerance_pt : float, default=0.6
+        Points by which text boxes may touch; boxes include the room for ascenders and descenders.
+
+    Returns
+    -------
+    list of str
+        One sentence per problem; empty when the layout is clean.
+    """
+    fig.draw_without_rendering()
+    renderer = text_renderer(fig)
+    slack = tolerance_pt * fig.dpi / 72
+    shown = [(_words(text), text.get_window_extent(renderer)) for text in _visible_texts(fig)]
+    problems = [f"clipped at the edge: {words!r}" for words, box in shown if _outside(box, fig.bbox, slack)]
+    for i, (words, box) in enumerate(shown):
+        problems += [
+            f"overlap: {words!r} and {other!r}" for other, at in shown[i + 1 :] if _overlap(box, at, slack)
+        ]
+    return problems
+
+
+def text_renderer(fig: Figure) -> Any:
+    """Make a renderer that measures texts of a figure, whatever its canvas is."""
+    from matplotlib.backends import backend_agg
+
+    return cast("Any", backend_agg).RendererAgg(fig.bbox.width, fig.bbox.height, fig.dpi)
+
+
+def _words(text: Text) -> str:
+    return text.get_text().replace("\n", " / ")
+
+
+def _visible_texts(fig: Figure) -> list[Text]:
+    from matplotlib.text import Text
+
+    hidden = {id(text) for ax in fig.axes for text in _texts_not_drawn(ax)}
+    texts = cast("list[Text]", fig.findobj(Text))
+    return [t for t in texts if t.get_visible() and t.get_text().strip() and id(t) not in hidden]
+
+
+def _texts_not_drawn(ax: Axes) -> Iterator[Text]:
+    """Tick labels beyond the view, second labels that are switched off, and everything of a hidden Axes."""
+    from matplotlib.text import Text
+
+    if not ax.get_visible():
+        yield from cast("list[Text]", ax.findobj(Text))
+        return
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        margin = 1e-9 * max(abs(low), abs(high), 1.0)
+        for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+            drawn = ax.axison and axis.get_visible() and low - margin <= tick.get_loc() <= high + margin
+            yield from () if drawn else (tick.label1, tick.label2)
+        if not ax.axison:
+            yield axis.get_offset_text()
+            yield axis.label
+
+
+def _outside(box: Bbox, canvas: BboxBase, slack: float) -> bool:
+    return bool(
+        box.x0 < canvas.x0 - slack
+        or box.y0 < canvas.y0 - slack
+        or box.x1 > canvas.x1 + slack
+        or box.y1 > canvas.y1 + slack
+    )
+
+
+def _overlap(first: Bbox, second: Bbox, slack: float) -> bool:
+    width = min(first.x1, second.x1) - max(first.x0, second.x0)
+    height = min(first.y1, second.y1) - max(first.y0, second.y0)
+    # Lines of a text block may share the empty part of their boxes: a fifth of the lower one's height.
+    allowed = max(slack, 0.2 * min(first.height, second.height))
+    return bool(width > slack and height > allowed)
