@@ -46,9 +46,10 @@ def code_events(
     codes = np.array([*code_of_level, MISSING], dtype=np.int64)[level]  # level -1 is missing: the last entry
     uncoded = codes == _UNNAMED
     if uncoded.any():
+        n_codes = code_of_level.count(_UNNAMED)
         raise EndpointError(
             f"The event column {column!r} has codes without a name in states.",
-            evidence=f"{code_of_level.count(_UNNAMED)} such codes in {int(uncoded.sum())} of {len(codes)} rows; "
+            evidence=f"{n_codes} such codes in {int(uncoded.sum())} of {len(codes)} rows; "
             f"named: {', '.join(repr(c) for c in names)}",
             remedy='Name every event code, states={1: "relapse", 2: "death"}; 0 or False is censored. '
             "If the column is coded 1 = censored, 2 = event, make it boolean first: frame[column] == 2",
