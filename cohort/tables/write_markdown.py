@@ -1,0 +1,109 @@
+"""A table as Markdown, and as plain text for the console."""
+
+from __future__ import annotations
+
+from cohort.tables.table import Table, marks
+from cohort.tables.write_csv import leaf_headings
+
+_INDENT = "&nbsp;&nbsp;&nbsp;"
+_ALIGN = {"left": ":---", "center": ":---:", "right": "---:"}
+
+
+def markdown_text(table: Table) -> str:
+    """Return a table as a Markdown pipe table with its notes as a list.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+
+    Returns
+    -------
+    str
+        Markdown that ends in a line feed.
+    """
+    letters = table.letters
+    header = [_escape(text) for text in (table.stub, *leaf_headings(table))]
+    for row in table.header:
+        for cell in row:
+            if cell.notes:
+                header[cell.column] += f"<sup>{marks(cell.notes, letters)}</sup>"
+    lines = [f"**{_escape(table.caption)}**", ""] if table.caption else []
+    lines.append(_pipe(header))
+    lines.append(_pipe([":---", *(_ALIGN[leaf.align] for leaf in table.leaves)]))
+    for depth, row in table.lines:
+        texts = [_escape(cell.text) + _sup(marks(cell.notes, letters)) for cell in (row.label, *row.cells)]
+        texts += [""] * (1 + len(table.leaves) - len(texts))
+        lines.append(_pipe([_INDENT * depth + texts[0], *texts[1:]]))
+    foot = [f"- {_sup(mark)}{' ' if mark else ''}{_escape(text)}" for mark, text in table.foot]
+    return "\n".join([*lines, *([""] if foot else []), *foot]) + "\n"
+
+
+def plain_text(table: Table, *, max_lines: int = 40, max_width: int = 160) -> str:
+    """Return a table as aligned plain text, cut to a number of lines and a width.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    max_lines : int, default=40
+        Rows printed at most; the last line says how many are left out.
+    max_width : int, default=160
+        Characters per line at most.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    letters = table.letters
+    header = [table.stub, *leaf_headings(table)]
+    for cell in (cell for row in table.header for cell in row):
+        header[cell.column] += f" [{marks(cell.notes, letters)}]" if cell.notes else ""
+    body = [
+        ["  " * depth + _plain(row.label.text, marks(row.label.notes, letters))]
+        + [_plain(cell.text, marks(cell.notes, letters)) for cell in row.cells]
+        + [""] * (0 if row.cells else len(table.leaves))
+        for depth, row in table.lines[:max_lines]
+    ]
+    widths = [max(len(line[position]) for line in [header, *body]) for position in range(len(header))]
+    texts = [
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
+        for line in [header, *body]
+    ]
+    rule = "-" * min(max_width, sum(widths) + 2 * (len(widths) - 1))
+    left_out = len(table.lines) - len(body)
+    tail = [f"... and {left_out} more rows"] if left_out else []
+    foot = [f"{mark + ': ' if mark else ''}{text}" for mark, text in table.foot]
+    shown = [_cut(text.rstrip(), max_width) for text in texts]
+    title = [_cut(table.caption, max_width)] if table.caption else []
+    return "\n".join([*title, shown[0], rule, *shown[1:], *tail, *([rule] if foot else []), *foot])
+
+
+def _plain(text: str, letters: str) -> str:
+    """Text on one line with its footnote letters in brackets."""
+    flat = text.replace("\n", "; ")
+    return f"{flat} [{letters}]" if letters else flat
+
+
+def _cut(text: str, width: int) -> str:
+    """Text of at most this many characters."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _sup(letters: str) -> str:
+    """Superscript letters, or nothing."""
+    return f"<sup>{letters}</sup>" if letters else ""
+
+
+def _pipe(texts: list[str]) -> str:
+    """One line of a pipe table."""
+    return "| " + " | ".join(texts) + " |"
+
+
+def _escape(text: str) -> str:
+    """Text with the characters that Markdown would read as markup kept as they are."""
+    escaped = text.replace("\\", "\\\\")
+    for mark in "|*_<>`":
+        escaped = escaped.replace(mark, f"\\{mark}")
+    return escaped.replace("\n", "; ")
