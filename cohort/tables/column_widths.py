@@ -88,11 +88,9 @@ def _cell_widths(table: Table, size: float) -> list[float]:
         head = longest_word_width(leaf.text.replace("\n", " "), size, bold=True)
         natural = text_width(leaf.text, size, bold=True)
         cells = [row.cells[position] for _, row in table.lines if row.cells]
-        body = max(
-            (text_width(cell.text, size) + _SUPERSCRIPT * size * len(cell.notes) for cell in cells),
-            default=0.0,
-        )
-        heading = min(natural, max(head, 1.25 * body, 60.0)) + _SUPERSCRIPT * size * len(leaf.notes)
+        raised = _SUPERSCRIPT * size
+        body = max((text_width(cell.text, size) + raised * len(cell.notes) for cell in cells), default=0.0)
+        heading = min(natural, max(head, 1.25 * body, 60.0)) + raised * len(leaf.notes)
         widths.append(max(body, heading) + 2 * PADDING_PT + 1.5)
     for cell in (cell for row in table.header for cell in row if cell.is_spanner):
         inside = slice(cell.column - 1, cell.column - 1 + cell.colspan)

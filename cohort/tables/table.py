@@ -274,7 +274,7 @@ class Table:
         return html_fragment(self, style=style)
 
     def to_latex(self, path: str | Path | None = None, *, long: bool = False, label: str = "") -> str:
-        """Return the table as LaTeX (booktabs with threeparttable), and write it when a path is given.
+        r"""Return the table as LaTeX (booktabs with threeparttable), and write it when a path is given.
 
         Parameters
         ----------
@@ -283,7 +283,7 @@ class Table:
         long : bool, default=False
             Whether the table may break across pages (longtable).
         label : str, default=''
-            Name for ``\\ref``.
+            Name for ``\ref``.
 
         Returns
         -------

@@ -180,8 +180,8 @@ def _grid(document: Any, table: Table, layout: Layout) -> None:
     places = [list(row.cells) for row in grid.rows]
     letters = table.letters
     for level, cells in enumerate(table.header):
-        for cell in cells:
-            _head_cell(places, level, cell, letters, layout)
+        for head in cells:
+            _head_cell(places, level, head, letters, layout)
     aligns = ["left", *(leaf.align for leaf in table.leaves)]
     lines = table.lines
     for offset, (indent, row) in enumerate(lines):

@@ -14,7 +14,8 @@ TABLE_CSS = """
 background:none;border-top:1.5px solid currentColor;border-bottom:1.5px solid currentColor;
 font-variant-numeric:tabular-nums;margin:0}
 .cohort-table caption{caption-side:top;text-align:left;font-weight:700;padding:0 0 .5em;color:inherit}
-.cohort-table th,.cohort-table td{padding:.22em .75em;border:0;vertical-align:top;background:none;color:inherit}
+.cohort-table th,.cohort-table td{padding:.22em .75em;border:0;vertical-align:top;background:none;
+color:inherit}
 .cohort-table thead th{font-weight:700;vertical-align:bottom;white-space:pre-line}
 .cohort-table thead tr:last-child th,.cohort-table thead th.last{border-bottom:1px solid currentColor}
 .cohort-table thead th.spanner{position:relative;white-space:normal;padding-bottom:.35em}
@@ -22,12 +23,16 @@ font-variant-numeric:tabular-nums;margin:0}
 border-bottom:1px solid currentColor}
 .cohort-table tbody th{font-weight:400;text-align:left}
 .cohort-table tbody td{white-space:pre}
-.cohort-table .left{text-align:left}.cohort-table .center{text-align:center}.cohort-table .right{text-align:right}
-.cohort-table .d1{padding-left:1.9em}.cohort-table .d2{padding-left:3.1em}.cohort-table .d3{padding-left:4.3em}
+.cohort-table .left{text-align:left}.cohort-table .center{text-align:center}
+.cohort-table .right{text-align:right}
+.cohort-table .d1{padding-left:1.9em}.cohort-table .d2{padding-left:3.1em}
+.cohort-table .d3{padding-left:4.3em}
 .cohort-table sup{font-size:.72em;line-height:0;vertical-align:super}
-.cohort-table .foot{font:11.5px/1.4 Arial,Helvetica,"Liberation Sans",sans-serif;margin:.5em 0 0;max-width:64em}
+.cohort-table .foot{font:11.5px/1.4 Arial,Helvetica,"Liberation Sans",sans-serif;margin:.5em 0 0;
+max-width:64em}
 .cohort-table .foot p{margin:.1em 0}
-@media print{.cohort-table{overflow:visible}.cohort-table table{font-size:8.5pt}.cohort-table .foot{font-size:7.5pt}
+@media print{.cohort-table{overflow:visible}.cohort-table table{font-size:8.5pt}
+.cohort-table .foot{font-size:7.5pt}
 .cohort-table thead{display:table-header-group}.cohort-table tr{break-inside:avoid}
 .cohort-table tbody.short{break-inside:avoid}}
 """.strip()
@@ -55,10 +60,10 @@ def html_fragment(table: Table, *, style: bool = True) -> str:
         parts.append(f"<caption>{_text(table.caption)}</caption>")
     depth = len(table.header)
     parts.append("<thead>")
-    for level, row in enumerate(table.header):
-        parts.append("<tr>" + "".join(_head(cell, level, depth, letters) for cell in row) + "</tr>")
+    for level, cells in enumerate(table.header):
+        parts.append("<tr>" + "".join(_head(cell, level, depth, letters) for cell in cells) + "</tr>")
     parts.append("</thead>")
-    aligns = [leaf.align for leaf in table.leaves]
+    aligns: list[str] = [leaf.align for leaf in table.leaves]
     for row in table.rows:
         lines = tuple(row.lines())
         parts.append('<tbody class="short">' if len(lines) <= 8 else "<tbody>")
@@ -92,7 +97,8 @@ def write_html(table: Table, path: str | Path) -> Path:
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">\n'
         f"<title>{escape(table.caption or 'Table')}</title>\n"
         '<meta name="color-scheme" content="light dark">\n'
-        "<style>body{margin:2em;color:CanvasText;background:Canvas}@media print{body{margin:0}}</style></head>\n"
+        "<style>body{margin:2em;color:CanvasText;background:Canvas}\n"
+        "@media print{body{margin:0}}</style></head>\n"
         f"<body>\n{html_fragment(table)}</body>\n</html>\n"
     )
     out.write_text(page, encoding="utf-8", newline="\n")
@@ -101,7 +107,7 @@ def write_html(table: Table, path: str | Path) -> Path:
 
 def _head(cell: HeaderCell, level: int, depth: int, letters: Mapping[str, str]) -> str:
     """One cell of the heading."""
-    classes = ["left" if cell.column == 0 else "center" if cell.colspan > 1 else cell.align]
+    classes: list[str] = ["left" if cell.column == 0 else "center" if cell.colspan > 1 else cell.align]
     classes += ["spanner"] if cell.is_spanner and level + cell.rowspan < depth else []
     classes += ["last"] if level + cell.rowspan == depth else []
     spans = (f' colspan="{cell.colspan}"' if cell.colspan > 1 else "") + (

@@ -113,7 +113,8 @@ def _long(table: Table, columns: str, title: str, head: list[str], body: list[st
     """Lines of a table that repeats its heading on every page."""
     width = len(table.leaves) + 1
     notes = [
-        rf"\multicolumn{{{width}}}{{p{{0.95\linewidth}}}}{{\footnotesize {_sup(mark)}{escape_latex(text)}}} \\"
+        rf"\multicolumn{{{width}}}{{p{{0.95\linewidth}}}}{{\footnotesize {_sup(mark)}{escape_latex(text)}}}"
+        + r" \\"
         for mark, text in table.foot
     ]
     return [

@@ -24,10 +24,9 @@ def markdown_text(table: Table) -> str:
     """
     letters = table.letters
     header = [_escape(text) for text in (table.stub, *leaf_headings(table))]
-    for row in table.header:
-        for cell in row:
-            if cell.notes:
-                header[cell.column] += f"<sup>{marks(cell.notes, letters)}</sup>"
+    for head in (cell for level in table.header for cell in level):
+        if head.notes:
+            header[head.column] += _sup(marks(head.notes, letters))
     lines = [f"**{_escape(table.caption)}**", ""] if table.caption else []
     lines.append(_pipe(header))
     lines.append(_pipe([":---", *(_ALIGN[leaf.align] for leaf in table.leaves)]))
@@ -58,8 +57,8 @@ def plain_text(table: Table, *, max_lines: int = 40, max_width: int = 160) -> st
     """
     letters = table.letters
     header = [table.stub, *leaf_headings(table)]
-    for cell in (cell for row in table.header for cell in row):
-        header[cell.column] += f" [{marks(cell.notes, letters)}]" if cell.notes else ""
+    for head in (cell for level in table.header for cell in level):
+        header[head.column] += f" [{marks(head.notes, letters)}]" if head.notes else ""
     body = [
         ["  " * depth + _plain(row.label.text, marks(row.label.notes, letters))]
         + [_plain(cell.text, marks(cell.notes, letters)) for cell in row.cells]

@@ -56,9 +56,9 @@ def _print_sheet(sheet: Any, table: Table) -> None:
     first = 3 if table.caption else 1
     if table.caption:
         _put(sheet, 1, 1, table.caption, "", bold=True)
-    for level, row in enumerate(table.header):
-        for cell in row:
-            _put_head(sheet, first + level, cell, letters)
+    for level, cells in enumerate(table.header):
+        for head in cells:
+            _put_head(sheet, first + level, head, letters)
     body = first + len(table.header)
     aligns = ["left", *(leaf.align for leaf in table.leaves)]
     for offset, (depth, row) in enumerate(table.lines):
