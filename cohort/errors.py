@@ -18,7 +18,11 @@ class CohortError(Exception):
         Names and counts that show it; empty when the problem says it all.
     remedy : str
         What to write instead; empty when nothing can be suggested.
+    problems : tuple
+        The single problems with file, line and column, when a file has several.
     """
+
+    problems: tuple[object, ...] = ()
 
     def __init__(self, problem: str, *, evidence: str = "", remedy: str = "") -> None:
         self.problem = problem
