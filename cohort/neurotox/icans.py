@@ -13,12 +13,14 @@ from cohort.errors import StudyError
 from cohort.neurotox.columns import NO_YES, UNASSESSED, Flags, Levels, int64, read_levels, read_numbers
 from cohort.neurotox.icans_domains import (
     CAPD_MAX,
+    CARTOX10_BANDS,
     DOMAINS,
     ICE_ITEMS,
     ICE_MAX,
     PRESSURE_SIGNS,
     Bounds,
     capd_bounds,
+    cartox10_interval,
     choose,
     domain_bounds,
     driver_names,
@@ -103,9 +105,11 @@ def grade_icans(
     The driver names the domains that set the lower bound, joined by ``+`` in the order of the table (``ice`` or
     ``capd``, ``consciousness``, ``seizure``, ``motor_deficit``, ``edema_imaging``, ``posturing``,
     ``abducens_palsy``, ``papilledema``, ``cushing_triad``); ``reported`` when a reported grade set it; ``none``
-    when nothing raises it above 0; missing when nothing is known. ICE from items that were only partly asked,
-    and ICE whose total contradicts its items, are intervals of scores; contradictions are counted.
-    A missing ``edema_with_hemorrhage`` or ``sedated`` counts as no.
+    when nothing raises it above 0; missing when nothing is known.
+
+    ICE of which only some items were asked, ICE whose total contradicts its items (counted), and ICE known only
+    through CARTOX-10 (within one point) are intervals of scores. A missing ``edema_with_hemorrhage`` or
+    ``sedated`` counts as no.
 
     The imaging-blind grade leaves edema on imaging out. From a reported grade alone it is known up to grade 2;
     from 3 on it is an interval from 0, because imaging may have set the grade.
@@ -210,9 +214,11 @@ def _cognition(
     """Return the ICE and CAPD domains, where one was assessed, where ICE contradicts itself, and tests ignored."""
     n = len(frame)
     items = {name: read_numbers(frame, name, 0, top) for name, top in ICE_ITEMS.items() if name in frame.columns}
-    low, high, contradicts = ice_interval(
-        read_numbers(frame, "ice_score", 0, ICE_MAX), items, read_numbers(frame, "cartox10_score", 0, ICE_MAX)
+    bands = {band: position for position, band in enumerate(CARTOX10_BANDS)}
+    cartox10 = cartox10_interval(
+        read_numbers(frame, "cartox10_score", 0, ICE_MAX), read_levels(frame, "cartox10_band", bands)
     )
+    low, high, contradicts = ice_interval(read_numbers(frame, "ice_score", 0, ICE_MAX), items, cartox10)
     capd_score = read_numbers(frame, "capd_score", 0, CAPD_MAX)
     low, capd_score = np.where(sedated, np.nan, low), np.where(sedated, np.nan, capd_score)
     ice = ice_bounds(low, high, levels["consciousness"])

@@ -45,6 +45,14 @@ ICE_GRADE = np.array([3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 0], dtype=np.int8)
 # Grade by consciousness (alert, spontaneous, voice, tactile, unarousable) of a CAPD score of 1 to 8.
 CAPD_LOW_GRADE = np.array([1, 1, 2, 2, 2], dtype=np.int8)
 CAPD_HIGH_FROM = 9
+# Lowest and highest score of each CARTOX-10 band; a patient "unable" may be sedated, so it is not assessed.
+CARTOX10_BANDS: Mapping[str, tuple[float, float]] = {
+    "10": (10, 10),
+    "7-9": (7, 9),
+    "3-6": (3, 6),
+    "0-2": (0, 2),
+    "unable": (np.nan, np.nan),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +91,13 @@ def choose(condition: Flags, first: Bounds, second: Bounds) -> Bounds:
 
 
 def ice_interval(
-    total: Numbers, items: Mapping[str, Numbers], cartox10: Numbers
+    total: Numbers, items: Mapping[str, Numbers], cartox10: tuple[Numbers, Numbers]
 ) -> tuple[Numbers, Numbers, Flags]:
     """Return the lowest and highest ICE score that the record allows, and where total and items contradict.
 
     Items not asked may score anything. Where the total lies outside what the items allow, neither is believed
     and the interval spans both. CARTOX-10 is used only where ICE was not recorded: it has the head of state
-    in place of the command, so ICE lies within one point of it.
+    in place of the command, so ICE lies within one point of its interval.
     """
     known = [~np.isnan(values) for values in items.values()]
     any_item = np.logical_or.reduce(known) if known else np.zeros(total.shape, dtype=bool)
@@ -105,9 +113,16 @@ def ice_interval(
         np.where(contradicts, np.fmax(total, high), np.where(np.isnan(total), high, total)),
     )
     from_cartox = np.isnan(low)
-    low = np.where(from_cartox, np.maximum(cartox10 - 1, 0), low)
-    high = np.where(from_cartox, np.minimum(cartox10 + 1, ICE_MAX), high)
+    low = np.where(from_cartox, np.maximum(cartox10[0] - 1, 0), low)
+    high = np.where(from_cartox, np.minimum(cartox10[1] + 1, ICE_MAX), high)
     return low, high, contradicts
+
+
+def cartox10_interval(score: Numbers, band: Levels) -> tuple[Numbers, Numbers]:
+    """Return the interval of CARTOX-10 scores from the score, or from the band where only that was kept."""
+    ends = np.array([*CARTOX10_BANDS.values(), (np.nan, np.nan)])  # last row: band missing (code -1)
+    no_score = np.isnan(score)
+    return np.where(no_score, ends[band, 0], score), np.where(no_score, ends[band, 1], score)
 
 
 def ice_bounds(low: Numbers, high: Numbers, consciousness: Levels) -> Bounds:
