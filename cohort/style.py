@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from weakref import WeakKeyDictionary
 
 from cohort.errors import CohortError
 
@@ -269,6 +270,19 @@ def theme() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+_NOTES: WeakKeyDictionary[Axes, tuple[str, ...]] = WeakKeyDictionary()
+
+
+def add_notes(ax: Axes, notes: Sequence[str]) -> None:
+    """Attach sentences that the legend of the figure should say."""
+    _NOTES[ax] = (*_NOTES.get(ax, ()), *notes)
+
+
+def figure_notes(fig: Figure) -> tuple[str, ...]:
+    """Collect the sentences that the figure's legend should say, each once, in the order of the panels."""
+    return tuple(dict.fromkeys(note for ax in fig.axes for note in _NOTES.get(ax, ())))
 
 
 class SavedFigure(NamedTuple):
