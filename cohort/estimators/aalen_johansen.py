@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,10 +29,10 @@ class RiskTable:
         Events of each state at the time.
     n_censor : array of shape (n_times,)
         Rows censored at the time, after the events of that time.
-    start : array of shape (n_rows,)
-        Times at which rows come under observation, sorted.
-    stop : array of shape (n_rows,)
-        Times at which rows end, sorted.
+    n_end : array of shape (n_times,)
+        Rows that end at the time, for whatever reason.
+    entry_time, n_entry : array of shape (n_entries,)
+        Distinct times at which rows come under observation, with the number of rows.
     n : int
         Subjects.
     """
@@ -41,8 +41,9 @@ class RiskTable:
     n_risk: IntArray
     n_event: IntArray
     n_censor: IntArray
-    start: FloatArray
-    stop: FloatArray
+    n_end: IntArray
+    entry_time: FloatArray
+    n_entry: IntArray
     n: int
 
     @property
@@ -63,12 +64,28 @@ class RiskTable:
         array of shape (n,)
             Counts.
         """
-        if not len(self.start):
+        if not self.n:
             return np.zeros(len(times), dtype=np.int64)
-        entered = np.searchsorted(self.start, times, side="left")
-        first = np.searchsorted(self.start, self.start[0], side="right")
-        left = np.searchsorted(self.stop, times, side="left")
-        return np.asarray(np.maximum(entered, first) - left, dtype=np.int64)
+        opened = np.maximum(np.searchsorted(self.entry_time, times, side="left"), 1)
+        closed = np.searchsorted(self.time, times, side="left")
+        left = np.concatenate(([0], np.cumsum(self.n_end)))[closed]
+        return np.asarray(np.cumsum(self.n_entry)[opened - 1] - left, dtype=np.int64)
+
+    def reversed(self) -> RiskTable:
+        """Return the table in which censoring is the event, for the distribution of follow-up."""
+        events = self.n_event.sum(axis=1)
+        return replace(self, n_event=self.n_censor[:, None], n_censor=events)
+
+    def pooled(self) -> RiskTable:
+        """Return the table in which all states are one event."""
+        return replace(self, n_event=self.n_event.sum(axis=1, keepdims=True))
+
+    def up_to(self, n_times: int) -> RiskTable:
+        """Return the first times only."""
+        columns = {
+            name: getattr(self, name)[:n_times] for name in ("time", "n_risk", "n_event", "n_censor", "n_end")
+        }
+        return replace(self, **columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +162,10 @@ def risk_table(
         n_censor = n_censor - np.bincount(position[continued], minlength=len(time))
     ends = counts.sum(axis=1)
     left = np.cumsum(ends) - ends
-    begin = np.sort(begin)
-    entered = np.searchsorted(begin, time, side="left")
-    return RiskTable(time, entered - left, counts[:, 1:], n_censor, begin, np.repeat(time, ends), n)
+    entry_time, which = distinct_times(begin)
+    n_entry = np.bincount(which, minlength=len(entry_time))
+    entered = np.concatenate(([0], np.cumsum(n_entry)))[np.searchsorted(entry_time, time, side="left")]
+    return RiskTable(time, entered - left, counts[:, 1:], n_censor, ends, entry_time, n_entry, n)
 
 
 def aalen_johansen(table: RiskTable, variance: Variance = "aalen") -> AalenJohansen:

@@ -43,8 +43,9 @@ def gray_test(
     -----
     With :math:`h_k = n_k/\hat S_k(t-)` and :math:`R_k = h_k\{1-\hat F_k(t-)\}` the score of group k is
     :math:`\sum_t \{d_k - d\, R_k/\sum_j R_j\}` [1]_. Its covariance sums, over groups r and times u,
-    products of the coefficients :math:`a_{kr}(u) + \{1-(1-\hat F)/\hat S_r\}\{c_{kr}(\infty)-c_{kr}(u)\}` for events of
-    interest and :math:`\{(1-\hat F)/\hat S_r\}\{c_{kr}(\infty)-c_{kr}(u)\}` for competing events, where
+    products of the coefficients
+    :math:`a_{kr}(u) + \{1-(1-\hat F)/\hat S_r\}\{c_{kr}(\infty)-c_{kr}(u)\}` for events
+    of interest and :math:`\{(1-\hat F)/\hat S_r\}\{c_{kr}(\infty)-c_{kr}(u)\}` for competing events, where
     :math:`a_{kr}=h_k(\delta_{kr}-h_r/h)` and :math:`dc_{kr}=a_{kr}\,d\hat F/(1-\hat F)`.
 
     References

@@ -60,11 +60,7 @@ def restricted_mean_survival(table: RiskTable, tau: float) -> RestrictedMean:
     reason = _beyond(table, tau)
     if reason:
         return RestrictedMean(np.nan, np.nan, reason)
-    one_cause = RiskTable(
-        table.time, table.n_risk, table.n_event.sum(axis=1, keepdims=True), table.n_censor, table.start,
-        table.stop, table.n,
-    )  # fmt: skip
-    lost = restricted_mean_lost(one_cause, tau, 0, "greenwood")
+    lost = restricted_mean_lost(table.pooled(), tau, 0, "greenwood")
     return RestrictedMean(tau - lost.estimate, lost.std_error)
 
 
@@ -92,7 +88,8 @@ def restricted_mean_lost(
     Notes
     -----
     The error is the integral to tau of the error of the cumulative incidence: the coefficient of
-    :math:`dM_j(u)` is :math:`1\{j=k\}(\tau-u) - \int_u^\tau \{F_k(t)-F_k(u)\}\,dt / S(u)`, times :math:`S(u-)/n(u)`.
+    :math:`dM_j(u)` is :math:`1\{j=k\}(\tau-u) - \int_u^\tau \{F_k(t)-F_k(u)\}\,dt / S(u)`, times
+    :math:`S(u-)/n(u)`.
     """
     reason = _beyond(table, tau)
     if reason:
@@ -108,15 +105,7 @@ def restricted_mean_lost(
     common = np.divide(-excess, S, out=np.zeros_like(S), where=S > 0)
     coefficient = np.repeat(common[:, None], table.n_event.shape[1], axis=1)
     coefficient[:, state] += tau - u
-    part = RiskTable(
-        u,
-        table.n_risk[:within],
-        table.n_event[:within],
-        table.n_censor[:within],
-        table.start,
-        table.stop,
-        table.n,
-    )
+    part = table.up_to(within)
     n = part.n_risk.astype(float)
     before = survival_before(n, part.n_event.sum(axis=1).astype(float))
     spread = float(np.sum((before / n) ** 2 * moment_at(part, coefficient, variance)))

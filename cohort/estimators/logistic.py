@@ -1,0 +1,272 @@
+"""Logistic regression: maximum likelihood, Firth's penalty, separation, robust variance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.optimize import linprog
+from scipy.special import expit
+
+FloatArray = NDArray[np.float64]
+Penalty = Literal["none", "firth"]
+MAX_ITERATIONS = 100
+MAX_HALVINGS = 30
+STEP_TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class LogisticFit:
+    """Fitted logistic regression.
+
+    Attributes
+    ----------
+    estimate : array of shape (p,)
+        Log odds ratios.
+    covariance : array of shape (p, p)
+        Inverse of the Fisher information at the estimate.
+    log_likelihood : float
+        Maximized log-likelihood, with half the log determinant of the information added under ``firth``.
+    converged : bool
+        Whether the last Newton step was negligible.
+    iterations : int
+        Newton steps taken.
+    penalty : {'none', 'firth'}
+        Penalty of the likelihood.
+    """
+
+    estimate: FloatArray
+    covariance: FloatArray
+    log_likelihood: float
+    converged: bool
+    iterations: int
+    penalty: Penalty
+
+    @property
+    def std_error(self) -> FloatArray:
+        """Model-based standard errors, shape (p,)."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+
+@dataclass(frozen=True, slots=True)
+class LogisticState:
+    """Log-likelihood and its derivatives at one value of the coefficients.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        Log-likelihood, penalized under Firth.
+    score : array of shape (p,)
+        Its gradient (Firth's modified score).
+    information : array of shape (p, p)
+        Fisher information of the unpenalized likelihood.
+    """
+
+    log_likelihood: float
+    score: FloatArray
+    information: FloatArray
+
+
+def logistic_state(X: FloatArray, y: FloatArray, beta: FloatArray, penalty: Penalty) -> LogisticState:
+    """Evaluate the log-likelihood, the score and the information.
+
+    Parameters
+    ----------
+    X : array of shape (n, p)
+        Design matrix with its intercept.
+    y : array of shape (n,)
+        Outcome, 0 or 1.
+    beta : array of shape (p,)
+        Coefficients.
+    penalty : {'none', 'firth'}
+        Whether Jeffreys' prior is added.
+
+    Returns
+    -------
+    LogisticState
+        The values.
+    """
+    eta = X @ beta
+    pi = expit(eta)
+    W = pi * expit(-eta)
+    information = X.T @ (X * W[:, None])
+    log_likelihood = float(y @ eta - np.logaddexp(0.0, eta).sum())
+    residual = y - pi
+    if penalty == "firth":
+        L = np.linalg.cholesky(information)
+        # h: diagonal of the hat matrix; score of Heinze and Schemper 2002, equation 2
+        h = W * (solve_triangular(L, X.T, lower=True) ** 2).sum(axis=0)
+        residual = residual + h * (0.5 - pi)
+        log_likelihood += float(np.log(np.diag(L)).sum())
+    return LogisticState(log_likelihood, X.T @ residual, information)
+
+
+def fit_logistic(
+    X: ArrayLike,
+    y: ArrayLike,
+    penalty: Penalty = "none",
+    fixed: tuple[int, float] | None = None,
+    initial: FloatArray | None = None,
+) -> LogisticFit:
+    """Fit a logistic regression by Newton steps, halved while the (penalized) likelihood falls.
+
+    Parameters
+    ----------
+    X : array of shape (n, p)
+        Design matrix with its intercept, of full rank.
+    y : array of shape (n,)
+        Outcome, 0 or 1.
+    penalty : {'none', 'firth'}, default='none'
+        ``firth`` adds half the log determinant of the information: estimates stay finite under separation.
+    fixed : tuple of (int, float), optional
+        Position and value of a coefficient that is held; the penalty keeps the information of all
+        coefficients, as a penalized profile likelihood needs.
+    initial : array of shape (p,), optional
+        Starting values; zeros by default.
+
+    Returns
+    -------
+    LogisticFit
+        The fit; ``converged`` is False under separation without a penalty.
+
+    References
+    ----------
+    .. [1] Heinze G, Schemper M (2002). A solution to the problem of separation in logistic regression.
+       Stat Med 21:2409-2419. doi:10.1002/sim.1047
+
+    Examples
+    --------
+    >>> fit = fit_logistic([[1, 0], [1, 0], [1, 0], [1, 1], [1, 1], [1, 1]], [0, 0, 1, 0, 1, 1])
+    >>> np.exp(fit.estimate).round(6)
+    array([0.5, 4. ])
+    """
+    X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
+    beta = np.zeros(X.shape[1]) if initial is None else initial.copy()
+    free = np.ones(len(beta), dtype=bool)
+    if fixed is not None:
+        free[fixed[0]] = False
+        beta[fixed[0]] = fixed[1]
+    scale = np.sqrt(np.mean(X**2, axis=0))
+    state = logistic_state(X, y, beta, penalty)
+    converged, iteration = not free.any(), 0
+    while not converged and iteration < MAX_ITERATIONS:
+        iteration += 1
+        step = newton_step(state, free)
+        if step is None:
+            break
+        beta, state = _halve(X, y, beta, step, state, penalty)
+        converged = bool(np.max(np.abs(step) * scale) < STEP_TOLERANCE)
+    covariance = _inverse(state.information)
+    return LogisticFit(beta, covariance, state.log_likelihood, converged, iteration, penalty)
+
+
+def newton_step(state: LogisticState, free: NDArray[np.bool_]) -> FloatArray | None:
+    """Return the Newton step of the free coefficients, zero for the others; None at singular information.
+
+    Parameters
+    ----------
+    state : LogisticState
+        Score and information.
+    free : array of shape (p,)
+        Which coefficients move.
+
+    Returns
+    -------
+    array of shape (p,) or None
+        The step.
+    """
+    step = np.zeros(len(free))
+    try:
+        factor = cho_factor(state.information[np.ix_(free, free)])
+    except np.linalg.LinAlgError:
+        return None
+    step[free] = cho_solve(factor, state.score[free])
+    return step
+
+
+def _halve(
+    X: FloatArray, y: FloatArray, beta: FloatArray, step: FloatArray, state: LogisticState, penalty: Penalty
+) -> tuple[FloatArray, LogisticState]:
+    """Take the step, or the first of its halves that does not lower the likelihood beyond rounding."""
+    slack = 1e-12 * (1 + abs(state.log_likelihood))
+    for halving in range(MAX_HALVINGS):
+        proposed = beta + step / 2**halving
+        try:
+            new = logistic_state(X, y, proposed, penalty)
+        except np.linalg.LinAlgError:  # too long a step: the information is singular there
+            continue
+        if new.log_likelihood >= state.log_likelihood - slack:
+            return proposed, new
+    return beta, state
+
+
+def _inverse(information: FloatArray) -> FloatArray:
+    try:
+        return np.asarray(np.linalg.inv(information))
+    except np.linalg.LinAlgError:
+        return np.full_like(information, np.nan)
+
+
+def separating_columns(X: ArrayLike, y: ArrayLike) -> NDArray[np.intp]:
+    """Find the columns along which the outcome is separated, completely or quasi-completely.
+
+    Parameters
+    ----------
+    X : array of shape (n, p)
+        Design matrix with its intercept.
+    y : array of shape (n,)
+        Outcome, 0 or 1.
+
+    Returns
+    -------
+    array of int
+        Columns whose maximum likelihood estimate is infinite; empty without separation.
+
+    Notes
+    -----
+    Linear program of Konis (2007): a direction that no observation speaks against and at least one for.
+    """
+    X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
+    scale = np.max(np.abs(X), axis=0)
+    toward = (X / scale) * np.where(y > 0, 1.0, -1.0)[:, None]
+    rows = np.unique(toward, axis=0)
+    found = linprog(-rows.sum(axis=0), A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1, 1), method="highs")
+    if found.x is None or found.fun is None or found.fun > -1e-7:
+        return np.array([], dtype=np.intp)
+    return np.flatnonzero(np.abs(found.x) > 1e-7)
+
+
+def robust_covariance(
+    X: FloatArray, y: FloatArray, fit: LogisticFit, cluster: ArrayLike
+) -> tuple[FloatArray, int]:
+    """Return the cluster-robust covariance of the coefficients.
+
+    Parameters
+    ----------
+    X : array of shape (n, p)
+        Design matrix.
+    y : array of shape (n,)
+        Outcome, 0 or 1.
+    fit : LogisticFit
+        Maximum likelihood fit.
+    cluster : array of shape (n,)
+        Cluster codes.
+
+    Returns
+    -------
+    covariance : array of shape (p, p)
+        Sandwich with the factor G/(G-1), as R ``sandwich::vcovCL`` and Stata.
+    n_cluster : int
+        G, the number of clusters.
+    """
+    codes, position = np.unique(np.asarray(cluster), return_inverse=True)
+    n_cluster = len(codes)
+    scores = X * (y - expit(X @ fit.estimate))[:, None]
+    sums = np.column_stack(
+        [np.bincount(position, weights=column, minlength=n_cluster) for column in scores.T]
+    )
+    factor = n_cluster / (n_cluster - 1) if n_cluster > 1 else np.nan
+    return np.asarray(factor * fit.covariance @ (sums.T @ sums) @ fit.covariance), n_cluster
