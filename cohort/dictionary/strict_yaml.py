@@ -1,8 +1,8 @@
 """YAML that means what it says: strict reading, positions for every value, and all problems at once.
 
 Keys are always text as written (``no``, ``off``, ``012``). Unquoted values are numbers only when written
-plainly (``7``, ``-0.5``, ``1.0e-6``), ``true``/``false`` only when written so. Duplicate keys, anchors, aliases,
-tags, directives, tabs and oversized files are problems, each with file, line, column and remedy.
+plainly (``7``, ``-0.5``, ``1.0e-6``), ``true``/``false`` only when written so. Duplicate keys, anchors,
+aliases, tags, directives, tabs and oversized files are problems, each with file, line, column and remedy.
 """
 
 from __future__ import annotations
