@@ -55,6 +55,10 @@ class Finding(_Strict):
     needs_any : tuple of tuple of str
         Sets of acquisitions (``sequence_*``, ``contrast``, ``modality:*``), one of which the finding needs;
         empty when any examination can show it.
+    region : {'brain', 'spine', 'any'}
+        What an examination must show for the finding to be judged.
+    reported_only : bool
+        Whether a normal overall result leaves the finding unjudged.
     feeds_icans : int or None
         Lowest ASTCT ICANS grade that the finding sets.
     note : str
@@ -67,6 +71,8 @@ class Finding(_Strict):
     label: str
     group: str
     needs_any: tuple[tuple[str, ...], ...]
+    region: Literal["brain", "spine", "any"] = "brain"
+    reported_only: bool = False
     feeds_icans: int | None = None
     note: str = ""
     codes: tuple[Code, ...] = ()
@@ -80,11 +86,22 @@ class Group(_Strict):
 
 
 class Composite(_Strict):
-    """A finding that is present when any of its members is."""
+    """A finding that is present when any of its members is.
+
+    Attributes
+    ----------
+    value, label : str
+        Code, and name for tables and figures.
+    any_of : tuple of str or 'all'
+        Its members.
+    absent_when : {'all', 'some'}
+        Whether it is absent when all members are, or when some are while none is present.
+    """
 
     value: str
     label: str
     any_of: tuple[str, ...] | Literal["all"]
+    absent_when: Literal["all", "some"]
 
 
 class Taxonomy(_Strict):
@@ -104,7 +121,7 @@ class Taxonomy(_Strict):
 
     def members(self, composite: Composite) -> tuple[str, ...]:
         """Return the findings that a composite is made of."""
-        return self.codes if composite.any_of == "all" else composite.any_of
+        return self.codes if isinstance(composite.any_of, str) else composite.any_of
 
     @property
     def part_of_icans(self) -> frozenset[str]:
