@@ -42,6 +42,20 @@ def fixed(value: float, digits: int = 1) -> str:
     return f"{MINUS}{text}" if rounded < 0 else text
 
 
+def grouped(value: float, digits: int = 0) -> str:
+    """Print a number as `fixed` does, with commas between thousands from five digits upwards.
+
+    Examples
+    --------
+    >>> grouped(12345.6, 0), grouped(1234.0, 0), grouped(-20000.0, 1)
+    ('12,346', '1234', '−20,000.0')
+    """
+    text = fixed(value, digits)
+    sign, whole, rest = (MINUS if text.startswith(MINUS) else ""), *text.lstrip(MINUS).partition(".")[::2]
+    decimals = f".{rest}" if rest else ""
+    return f"{sign}{int(whole):,}{decimals}" if whole.isdigit() and len(whole) > 4 else text
+
+
 def ratio(value: float) -> str:
     """Print a ratio measure: two decimals, one from 10 upwards, none from 100 upwards.
 

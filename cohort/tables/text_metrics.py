@@ -5,7 +5,8 @@ from __future__ import annotations
 # advance widths in thousandths of the font size
 _REGULAR = {
     191: "'", 222: "ijl", 260: "|", 278: " !,./:;I[\\]ft\xa0", 333: "()-`r·²³", 334: "{}", 350: "•",
-    355: '"', 389: "*", 400: "°", 469: "^", 500: "Jcksvxyz", 549: "≥≤±", 556: "#$0123456789?L_abdeghnopqu–µβα",
+    355: '"', 389: "*", 400: "°", 469: "^", 500: "Jcksvxyz", 549: "≥≤±",
+    556: "#$0123456789?L_abdeghnopqu–µβα",
     584: "+<=>~−×", 611: "FTZ", 667: "&ABEKPSVXY", 713: "∞", 722: "CDHNRUw", 778: "GOQ", 833: "Mm",
     889: "%", 944: "W", 1000: "—", 1015: "@",
 }  # fmt: skip

@@ -273,6 +273,7 @@ def _fill(
     from docx.shared import Pt
 
     paragraph = target.paragraphs[0]
+    _mark_size(paragraph, layout.size_pt)
     paragraph.alignment = {
         "left": WD_ALIGN_PARAGRAPH.LEFT,
         "center": WD_ALIGN_PARAGRAPH.CENTER,
@@ -329,6 +330,18 @@ def _run(paragraph: Any, text: str, *, size_pt: float, bold: bool = False, super
     run.font.bold = bold or None
     run.font.superscript = superscript or None
     return run
+
+
+def _mark_size(paragraph: Any, size_pt: float) -> None:
+    """Give the paragraph mark the size of the text, so that empty cells do not stretch their row."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    properties = OxmlElement("w:rPr")
+    size = OxmlElement("w:sz")
+    size.set(qn("w:val"), str(round(2 * size_pt)))
+    properties.append(size)
+    paragraph._p.get_or_add_pPr().append(properties)
 
 
 def _font_for_all_scripts(properties: Any, font: str) -> None:
