@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,6 +62,8 @@ class RiskTable:
         Outcomes whose events are counted in rows of their own.
     style : str
         Content of the rows.
+    labels : mapping of str to str
+        Texts of the outcomes.
     """
 
     frame: pd.DataFrame
@@ -69,6 +71,7 @@ class RiskTable:
     last: Mapping[str, float]
     outcomes: Sequence[str]
     style: RiskStyle
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class CurveFigure:
             last=table.last,
             risk_style=table.style,
             factor=self.time.factor,
-            outcomes=table.outcomes,
+            outcomes={name: table.labels.get(name, name) for name in table.outcomes},
         )
 
 

@@ -115,9 +115,11 @@ def plot_incidence(
     limit = top or _top(drawn, conf_band)
     groups = _curve_groups(strata, shown, labels, colors)
     blocks = curves.make_groups(strata, labels, colors)
+    if len(shown) > 1:  # the line style means the outcome
+        blocks = [replace(block, line_style="-") for block in blocks]
     table = None
     if risk_table is not None:
-        table = RiskTable(risk_table, blocks, last_follow_up(curve, blocks), shown, risk_style)
+        table = RiskTable(risk_table, blocks, last_follow_up(curve, blocks), shown, risk_style, labels or {})
     named_by_table = table is not None and len(shown) == 1
     named = bool(groups[0].label) and not named_by_table
     figure = CurveFigure(

@@ -36,6 +36,16 @@ def own_axes(ax: Axes | None, width_mm: float, height_mm: float | None = None) -
     return ax
 
 
+def fit_to_width(ax: Axes, plot_mm: float, widest_mm: float) -> None:
+    """Give a new figure the width at which the plot itself is ``plot_mm`` wide, up to a page's width."""
+    fig = figure_of(ax)
+    left, _, right, _ = _margins(ax)
+    width, height = fig.get_size_inches() / style.MM
+    wanted = plot_mm + (left + right) * width + 2 * PAD_MM
+    fig.set_size_inches(min(wanted, widest_mm) * style.MM, height * style.MM)
+    fit(ax)
+
+
 def fit_to_height(ax: Axes, plot_mm: float) -> None:
     """Give a new figure the height at which the plot itself is ``plot_mm`` high, up to a page's height."""
     fig = figure_of(ax)

@@ -52,12 +52,12 @@ _SINGLE: Mapping[str, tuple[str, str]] = {
 }
 
 
-def risk_rows(risk_style: RiskStyle, outcomes: Sequence[str] = ("",)) -> tuple[str, list[RiskRow]]:
+def risk_rows(risk_style: RiskStyle, outcomes: Mapping[str, str]) -> tuple[str, list[RiskRow]]:
     """Title of the table and its rows per group; several outcomes get one row of events each."""
     if risk_style != "kmunicate":
         title, template = _SINGLE[risk_style]
         return title, [RiskRow("", template)]
-    events = [RiskRow(name or "Events", "{n_event}", name or None) for name in outcomes]
+    events = [RiskRow(label or "Events", "{n_event}", name or None) for name, label in outcomes.items()]
     return "", [RiskRow("At risk", "{n_risk}"), RiskRow("Censored", "{n_censor}"), *events]
 
 
@@ -99,7 +99,7 @@ def add_risk_table(
     last: Mapping[str, float],
     risk_style: RiskStyle,
     factor: float,
-    outcomes: Sequence[str] = ("",),
+    outcomes: Mapping[str, str],
 ) -> None:
     """Draw the table; where counts would touch, keep every second (third, ...) tick of axis and table."""
     first = {id(artist) for artist in ax.get_children()}
@@ -121,7 +121,7 @@ def _draw(
     times: NDArray[np.float64],
     last: Mapping[str, float],
     risk_style: RiskStyle,
-    outcomes: Sequence[str],
+    outcomes: Mapping[str, str],
 ) -> None:
     """Write the table under the x label; a column stands exactly under its tick."""
     title, rows = risk_rows(risk_style, outcomes)
@@ -156,7 +156,7 @@ def _every_nth_that_fits(
     ax: Axes, table: pd.DataFrame, groups: Sequence[Group], times: NDArray[np.float64], risk_style: RiskStyle
 ) -> int:
     """Step between ticks at which the widest count still leaves a gap to its neighbor."""
-    _, rows = risk_rows(risk_style)
+    _, rows = risk_rows(risk_style, {})
     no_end = float("inf")
     widest = layout.widest(
         ax, [text for g in groups for row in rows for text in cell_texts(table, g.key, row, times, no_end)]
