@@ -1,0 +1,145 @@
+"""What survival and incidence curves share: counts between times, tests as series, text, drawing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from cohort.estimators.aalen_johansen import RiskTable
+from cohort.estimators.logrank import KSampleTest
+from cohort.format import fixed, interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cohort.models.cumulative_incidence import CumulativeIncidence
+    from cohort.models.kaplan_meier import KaplanMeier
+    from cohort.plots.time_axis import TimeUnit
+    from cohort.study.endpoints import Endpoint
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+def counts_at(table: RiskTable, times: FloatArray, cumulate: bool) -> IntArray:
+    """Count events of each state, and censorings, at times.
+
+    Parameters
+    ----------
+    table : RiskTable
+        Counts at each distinct time.
+    times : array of shape (n,)
+        Times, ascending.
+    cumulate : bool
+        Whether counts run from the previous time (excluded) to the time (included); otherwise ``times`` are
+        those of the table.
+
+    Returns
+    -------
+    array of shape (n, n_states + 1)
+        Events by state, then censorings.
+    """
+    counts = np.column_stack([table.n_event, table.n_censor]).astype(np.int64)
+    if not cumulate:
+        return counts
+    total = np.vstack([np.zeros((1, counts.shape[1]), dtype=np.int64), np.cumsum(counts, axis=0)])
+    reached = total[np.searchsorted(table.time, times, side="right")]
+    return np.asarray(np.diff(reached, axis=0, prepend=np.zeros((1, counts.shape[1]), dtype=np.int64)))
+
+
+def counts_since_start(at: pd.DataFrame) -> pd.DataFrame:
+    """Turn rows of ``at()`` into a risk table: events and censorings counted from time 0.
+
+    Parameters
+    ----------
+    at : DataFrame
+        Rows of ``at(times)``.
+
+    Returns
+    -------
+    DataFrame
+        ``strata, outcome, time, n_risk, n_event, n_censor``.
+    """
+    table = at[["strata", "outcome", "time", "n_risk", "n_event", "n_censor"]].copy()
+    counts = ["n_event", "n_censor"]
+    table[counts] = table.groupby(["strata", "outcome"], sort=False, observed=True)[counts].cumsum()
+    return table
+
+
+def excluded_rows(endpoint: Endpoint) -> tuple[tuple[str, str, int], ...]:
+    """Return whom the endpoint left out, as (column, reason, number)."""
+    return tuple(("", reason, n) for reason, n in endpoint.excluded if n)
+
+
+def normal_limits(
+    estimate: FloatArray, std_error: FloatArray, conf_level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return limits estimate -/+ z standard errors."""
+    z = ndtri(0.5 + conf_level / 2)
+    return estimate - z * std_error, estimate + z * std_error
+
+
+def as_series(test: KSampleTest) -> pd.Series:
+    """Return a test as a series of ``statistic, df, p_value, reason``."""
+    return pd.Series(
+        {"statistic": test.statistic, "df": test.df, "p_value": test.p_value, "reason": test.reason},
+        dtype=object,
+    )
+
+
+def value_text(value: float, digits: int, missing: str) -> str:
+    """Print a number, or a word where it is missing."""
+    return fixed(float(value), digits) if np.isfinite(value) else missing
+
+
+def interval_text(low: float, high: float, digits: int, missing: str = "NE") -> str:
+    """Print an interval; a missing limit prints as a word."""
+    if np.isfinite(low) and np.isfinite(high):
+        return interval(float(low), float(high), digits)
+    return f"{value_text(low, digits, missing)} to {value_text(high, digits, missing)}"
+
+
+def draw_survival(result: KaplanMeier, ax: Axes | None, risk_table: bool, times: ArrayLike | None) -> Axes:
+    """Draw survival curves from their tidy frame."""
+    from cohort.plots.survival import plot_survival
+
+    ticks = _ticks(times, max(g.table.last_time for g in result.groups), result.unit)
+    return plot_survival(
+        result.tidy(),
+        risk_table=result.counts(ticks) if risk_table else None,
+        ax=ax,
+        times=ticks,
+        unit=cast("TimeUnit", result.unit),
+        logrank_p=None if result.test.reason else result.test.p_value,
+        median=result.median(),
+    )
+
+
+def draw_incidence(
+    result: CumulativeIncidence, ax: Axes | None, risk_table: bool, times: ArrayLike | None
+) -> Axes:
+    """Draw cumulative incidence curves from their tidy frame."""
+    from cohort.plots.incidence import plot_incidence
+
+    ticks = _ticks(times, max(g.table.last_time for g in result.groups), result.unit)
+    gray = result.gray_test
+    return plot_incidence(
+        result.tidy(),
+        risk_table=result.counts(ticks) if risk_table else None,
+        ax=ax,
+        times=ticks,
+        unit=cast("TimeUnit", result.unit),
+        gray=gray[gray["reason"] == ""] if len(result.groups) > 1 else None,
+    )
+
+
+def _ticks(times: ArrayLike | None, last: float, unit: str) -> FloatArray:
+    from cohort.plots.time_axis import follow_up_ticks
+
+    if times is not None:
+        return np.unique(np.asarray(times, dtype=float))
+    return follow_up_ticks(last, unit=cast("TimeUnit", unit))

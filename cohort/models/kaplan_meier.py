@@ -1,0 +1,612 @@
+"""Survival by the Kaplan-Meier estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from cohort.errors import CompetingRiskError, EstimationError
+from cohort.estimators.aalen_johansen import RiskTable, risk_table
+from cohort.estimators.kaplan_meier import (
+    ConfType,
+    KaplanMeierCurve,
+    curve_quantile,
+    kaplan_meier_curve,
+    probability_limits,
+)
+from cohort.estimators.logrank import KSampleTest, logrank_test
+from cohort.estimators.restricted_mean import restricted_mean_survival
+from cohort.format import fixed, p_value
+from cohort.models.curves import (
+    as_series,
+    counts_at,
+    counts_since_start,
+    draw_survival,
+    excluded_rows,
+    interval_text,
+    normal_limits,
+    value_text,
+)
+from cohort.models.groups import Groups, make_groups
+from cohort.models.result import check_conf_level
+from cohort.models.summary import Summary, left_out_text, notes_text
+from cohort.study.guards import acknowledged_guards, check_immortal_time, resolve_facts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cohort.study.endpoints import Endpoint
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SurvivalGroup:
+    """Survival of one group of patients.
+
+    Attributes
+    ----------
+    name : str
+        Name of the group, empty without groups.
+    table : RiskTable
+        Counts at each distinct time.
+    curve : KaplanMeierCurve
+        Survival.
+    """
+
+    name: str
+    table: RiskTable
+    curve: KaplanMeierCurve
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class KaplanMeier:
+    """Survival curves with their risk tables and the log-rank test.
+
+    Attributes
+    ----------
+    outcome : str
+        The endpoint.
+    by : str
+        Column of the groups, empty for none.
+    groups : tuple of SurvivalGroup
+        One curve per group.
+    test : KSampleTest
+        Log-rank test.
+    conf_type : {'log-log', 'log', 'plain'}
+        Scale of the limits.
+    conf_level : float
+        Confidence level.
+    unit : str
+        Unit of time.
+    left_out : tuple of (str, str, int)
+        Column, reason and number of patients left out.
+    notes : tuple of str
+        What a reader should be told.
+    acknowledged : tuple of str
+        Guards that were overridden.
+    """
+
+    outcome: str
+    by: str
+    groups: tuple[SurvivalGroup, ...]
+    test: KSampleTest
+    conf_type: ConfType
+    conf_level: float
+    unit: str
+    left_out: tuple[tuple[str, str, int], ...]
+    notes: tuple[str, ...]
+    acknowledged: tuple[str, ...]
+
+    def tidy(self, conf_level: float | None = None, exponentiate: bool = False) -> pd.DataFrame:
+        """Return one row per group and distinct time.
+
+        Parameters
+        ----------
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+        exponentiate : bool, default=False
+            Without effect: probabilities are on their natural scale.
+
+        Returns
+        -------
+        DataFrame
+            ``strata, outcome, time, n_risk, n_event, n_censor, estimate, std_error, conf_low, conf_high,
+            reason``.
+        """
+        return pd.concat(
+            [self._rows(g, g.table.time, conf_level, cumulate=False) for g in self.groups], ignore_index=True
+        )
+
+    def at(self, times: ArrayLike, conf_level: float | None = None) -> pd.DataFrame:
+        """Return survival at given times, as R ``summary(survfit, times=)``.
+
+        Parameters
+        ----------
+        times : array-like
+            Times since the origin, in the endpoint's unit; sorted in the answer.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            Columns as in :meth:`tidy`. ``n_risk`` is the number at risk just before the time; ``n_event`` and
+            ``n_censor`` count from the previous time given (excluded) to this one (included). Beyond a
+            group's last follow-up the estimate is missing, with the reason, unless survival has reached 0.
+        """
+        wanted = np.unique(np.atleast_1d(np.asarray(times, dtype=float)))
+        return pd.concat(
+            [self._rows(g, wanted, conf_level, cumulate=True) for g in self.groups], ignore_index=True
+        )
+
+    def median(self, conf_level: float | None = None) -> pd.DataFrame:
+        """Return median survival times; see :meth:`quantile`.
+
+        Parameters
+        ----------
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            One row per group, as in :meth:`quantile`.
+        """
+        return self.quantile((0.5,), conf_level)
+
+    def quantile(
+        self, probs: Sequence[float] = (0.25, 0.5, 0.75), conf_level: float | None = None
+    ) -> pd.DataFrame:
+        """Return times by which given shares of patients have had the event, as R ``quantile(survfit)``.
+
+        Parameters
+        ----------
+        probs : sequence of float, default=(0.25, 0.5, 0.75)
+            Shares with the event.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            ``strata, outcome, term`` (the share), ``estimate, conf_low, conf_high, n, n_event, reason``.
+            Where the curve is exactly at the share over an interval, the estimate is its midpoint. Limits are where
+            the limits of the curve cross; NaN where they do not.
+        """
+        p = np.asarray(probs, dtype=float)
+        if not ((p > 0) & (p < 1)).all():
+            raise EstimationError(
+                "probabilities must lie between 0 and 1", remedy="write quantile((0.25, 0.5))"
+            )
+        return pd.concat([self._quantiles(g, p, conf_level) for g in self.groups], ignore_index=True)
+
+    def rmst(self, tau: float, conf_level: float | None = None) -> pd.DataFrame:
+        """Return the restricted mean survival time up to a horizon.
+
+        Parameters
+        ----------
+        tau : float
+            Horizon since the origin, in the endpoint's unit.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            ``strata, outcome, time`` (the horizon), ``estimate, std_error, conf_low, conf_high, reason``.
+        """
+        if not tau > 0:
+            raise EstimationError(
+                "the horizon must be positive", evidence=f"tau={tau:g}", remedy="write rmst(365)"
+            )
+        means = [restricted_mean_survival(g.table, float(tau)) for g in self.groups]
+        estimate = np.array([m.estimate for m in means])
+        std_error = np.array([m.std_error for m in means])
+        low, high = normal_limits(estimate, std_error, self._level(conf_level))
+        return pd.DataFrame(
+            {
+                "strata": [g.name for g in self.groups],
+                "outcome": self.outcome,
+                "time": float(tau),
+                "estimate": estimate,
+                "std_error": std_error,
+                "conf_low": np.maximum(low, 0.0),
+                "conf_high": np.minimum(high, float(tau)),
+                "reason": [m.reason for m in means],
+            }
+        )
+
+    def rmst_difference(self, tau: float, conf_level: float | None = None) -> pd.DataFrame:
+        """Return differences of restricted mean survival times from the first group.
+
+        Parameters
+        ----------
+        tau : float
+            Horizon since the origin, in the endpoint's unit.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            ``term`` (the comparison), ``outcome, time, estimate, std_error, statistic, p_value, conf_low,
+            conf_high``.
+        """
+        rows = self.rmst(tau)
+        first, others = rows.iloc[0], rows.iloc[1:]
+        estimate = (others["estimate"] - first["estimate"]).to_numpy(dtype=float)
+        std_error = np.hypot(others["std_error"].to_numpy(dtype=float), float(first["std_error"]))
+        low, high = normal_limits(estimate, std_error, self._level(conf_level))
+        statistic = estimate / std_error
+        return pd.DataFrame(
+            {
+                "term": [f"{name} - {first['strata']}" for name in others["strata"]],
+                "outcome": self.outcome,
+                "time": float(tau),
+                "estimate": estimate,
+                "std_error": std_error,
+                "statistic": statistic,
+                "p_value": 2 * normal_tail(np.abs(statistic)),
+                "conf_low": low,
+                "conf_high": high,
+            }
+        )
+
+    @property
+    def logrank(self) -> pd.Series:
+        """Log-rank test: ``statistic, df, p_value, reason``; NaN with the reason for one group."""
+        return as_series(self.test)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the whole result.
+
+        Returns
+        -------
+        DataFrame
+            ``n, n_event, n_missing``, the log-rank ``statistic, df, p_value``, ``method, conf_level, unit,
+            follow_up_median`` (reverse Kaplan-Meier) and ``acknowledged``.
+        """
+        return pd.DataFrame(
+            {
+                "n": [self.n],
+                "n_event": [self.n_event],
+                "n_missing": [sum(n for _, _, n in self.left_out)],
+                "statistic": [self.test.statistic],
+                "df": [self.test.df],
+                "p_value": [self.test.p_value],
+                "method": [f"Kaplan-Meier, {self.conf_type} limits"],
+                "conf_level": [self.conf_level],
+                "unit": [self.unit],
+                "follow_up_median": [self._follow_up],
+                "acknowledged": [", ".join(self.acknowledged)],
+            }
+        )
+
+    @property
+    def n(self) -> int:
+        """Number of patients."""
+        return sum(g.table.n for g in self.groups)
+
+    @property
+    def n_event(self) -> int:
+        """Number of events."""
+        return sum(int(g.table.n_event.sum()) for g in self.groups)
+
+    def plot(self, ax: Axes | None = None, risk_table: bool = True, times: ArrayLike | None = None) -> Axes:
+        """Draw the curves over their risk table.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+        risk_table : bool, default=True
+            Whether numbers at risk stand below the curves.
+        times : array-like, optional
+            Ticks of the axis and columns of the risk table.
+
+        Returns
+        -------
+        Axes
+            The axes.
+        """
+        return draw_survival(self, ax, risk_table, times)
+
+    def counts(self, times: ArrayLike) -> pd.DataFrame:
+        """Return the risk table: as :meth:`at`, with events and censorings counted from time 0.
+
+        Parameters
+        ----------
+        times : array-like
+            Times since the origin.
+
+        Returns
+        -------
+        DataFrame
+            ``strata, outcome, time, n_risk, n_event, n_censor``.
+        """
+        return counts_since_start(self.at(times))
+
+    def text(self, term: str = "", time: float | None = None) -> str:
+        """Return a sentence fragment: the median, or survival at a time.
+
+        Parameters
+        ----------
+        term : str, default=''
+            Name of the group; empty when there are none.
+        time : float, optional
+            Time at which survival is told instead of the median.
+
+        Returns
+        -------
+        str
+            The fragment.
+        """
+        level = f"{100 * self.conf_level:g}% CI"
+        frame = self.median() if time is None else self.at([time])
+        rows = frame[frame["strata"] == term]
+        if rows.empty:
+            names = ", ".join(g.name for g in self.groups)
+            raise EstimationError(
+                f"there is no group {term!r}", evidence=f"groups: {names}", remedy="name one of them"
+            )
+        values = rows[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)[0]
+        group = f" in {term}" if term else ""
+        if time is None:
+            limits = interval_text(values[1], values[2], 1, "NR")
+            unit = f" {self.unit}" if np.isfinite(values[0]) else ""
+            median = f"{value_text(values[0], 1, 'not reached')}{unit}"
+            return f"median {_words(self.outcome)}{group} {median} ({level} {limits})"
+        limits = interval_text(100 * values[1], 100 * values[2], 1)
+        return (
+            f"{_words(self.outcome)}{group} {fixed(100 * values[0], 1)}% ({level} {limits}) "
+            f"at {time:g} {self.unit}"
+        )
+
+    def __repr__(self) -> str:
+        return self._summary().text()
+
+    def _repr_html_(self) -> str:
+        return self._summary().html()
+
+    def _summary(self) -> Summary:
+        medians = self.median()
+        cells = {
+            self.by or "group": [g.name or "all" for g in self.groups],
+            "n": [f"{g.table.n}" for g in self.groups],
+            "events": [f"{int(g.table.n_event.sum())}" for g in self.groups],
+            f"median, {self.unit}": [value_text(v, 1, "NR") for v in medians["estimate"]],
+            f"{100 * self.conf_level:g}% CI": [
+                interval_text(low, high, 1, "NR")
+                for low, high in zip(medians["conf_low"], medians["conf_high"], strict=True)
+            ],
+        }
+        test = (
+            f"log-rank P{p_value(self.test.p_value)}"
+            if not self.test.reason
+            else f"log-rank: {self.test.reason}"
+        )
+        facts = (
+            ("method", f"Kaplan-Meier, {self.conf_type} {100 * self.conf_level:g}% limits; {test}"),
+            ("patients", f"{self.n}, events {self.n_event}"),
+            (
+                "median follow-up",
+                f"{value_text(self._follow_up, 1, 'NR')} {self.unit} (reverse Kaplan-Meier)",
+            ),
+            ("left out", left_out_text(self.left_out)),
+            ("notes", notes_text(self.acknowledged, self.notes)),
+        )
+        by = f", by {self.by}" if self.by else ""
+        return Summary(f"Event-free probability over time: {self.outcome}{by}", facts, pd.DataFrame(cells))
+
+    @property
+    def _follow_up(self) -> float:
+        return _reverse_median(self.groups)
+
+    def _level(self, conf_level: float | None) -> float:
+        return self.conf_level if conf_level is None else check_conf_level(conf_level)
+
+    def _rows(
+        self, group: SurvivalGroup, times: FloatArray, level: float | None, *, cumulate: bool
+    ) -> pd.DataFrame:
+        curve, table = group.curve, group.table
+        position = np.searchsorted(curve.time, times, side="right")
+        estimate, error = (
+            np.concatenate(([before], values))[position]
+            for before, values in ((1.0, curve.survival), (0.0, curve.std_error))
+        )
+        low, high = probability_limits(estimate, error, self.conf_type, self._level(level))
+        low, high = np.where(position == 0, 1.0, low), np.where(position == 0, 1.0, high)
+        reason = np.select(
+            [estimate == 0, (estimate == 1) & np.isnan(low)], ["survival is 0", "no event yet"], ""
+        )
+        beyond = (times > table.last_time) & (estimate > 0)
+        reason = np.where(beyond, f"follow-up ends at {table.last_time:g}", reason)
+        values = [np.where(beyond, np.nan, v) for v in (estimate, error, low, high)]
+        counts = counts_at(table, times, cumulate)
+        return pd.DataFrame(
+            {
+                "strata": group.name,
+                "outcome": self.outcome,
+                "time": times,
+                "n_risk": table.at_risk(times),
+                "n_event": counts[:, 0],
+                "n_censor": counts[:, -1],
+                **dict(zip(("estimate", "std_error", "conf_low", "conf_high"), values, strict=True)),
+                "reason": reason,
+            }
+        )
+
+    def _quantiles(self, group: SurvivalGroup, p: FloatArray, level: float | None) -> pd.DataFrame:
+        curve = group.curve
+        limits = probability_limits(curve.survival, curve.std_error, self.conf_type, self._level(level))
+        estimate = curve_quantile(curve.time, 1 - curve.survival, p)
+        low, high = (curve_quantile(curve.time, 1 - limit, p) for limit in limits)
+        return pd.DataFrame(
+            {
+                "strata": group.name,
+                "outcome": self.outcome,
+                "term": [f"{value:g}" for value in p],
+                "estimate": estimate,
+                "conf_low": low,
+                "conf_high": high,
+                "n": group.table.n,
+                "n_event": int(group.table.n_event.sum()),
+                "reason": np.where(np.isnan(estimate), "not reached", ""),
+            }
+        )
+
+
+def kaplan_meier(
+    endpoint: Endpoint,
+    by: str | None = None,
+    data: pd.DataFrame | None = None,
+    conf_type: ConfType = "log-log",
+    conf_level: float = 0.95,
+    strata: str | None = None,
+    outcome: str | None = None,
+    acknowledge: str | Iterable[str] = (),
+) -> KaplanMeier:
+    """Estimate the probability of staying free of an event over time.
+
+    Left truncation is taken into account through the endpoint's entry times. At equal times events come
+    before censorings. A time-dependent ``by`` (from ``counting_process``) gives Simon-Makuch curves and the
+    Mantel-Byar test.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        Follow-up with one kind of event.
+    by : str, optional
+        Column whose categories are the groups; it must be known at the endpoint's origin.
+    data : DataFrame, optional
+        Further columns, aligned to the endpoint by index label.
+    conf_type : {'log-log', 'log', 'plain'}, default='log-log'
+        Scale on which confidence limits are symmetric.
+    conf_level : float, default=0.95
+        Confidence level.
+    strata : str, optional
+        Column over which the log-rank test is stratified; curves are not.
+    outcome : str, optional
+        With ``acknowledge="competing_risk"``: the event of interest, all others being censored; any event
+        counts by default.
+    acknowledge : str or iterable of str, default=()
+        Guards to override: ``immortal_time``, ``competing_risk``.
+
+    Returns
+    -------
+    KaplanMeier
+        Curves with ``tidy()``, ``glance()``, ``at()``, ``median()``, ``quantile()``, ``rmst()``, ``logrank``,
+        ``plot()`` and ``text()``.
+
+    Raises
+    ------
+    CompetingRiskError
+        When the endpoint has competing events: use :func:`cumulative_incidence`.
+    ImmortalTimeError
+        When ``by`` became known after the origin: use a landmark or ``counting_process``.
+    EstimationError
+        When a column is unknown or nobody is left.
+
+    See Also
+    --------
+    cohort.models.cumulative_incidence.cumulative_incidence : With competing events.
+
+    Notes
+    -----
+    Greenwood's standard error. Equals R ``survival`` 3.5-3 ``survfit``, ``survdiff`` and ``quantile`` to
+    1e-10 (``tests/reference/kaplan_meier``).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from cohort.study.endpoints import Endpoint
+    >>> frame = pd.DataFrame({"days": [5, 5, 10, 10, 12, 20, 20, 25], "died": [1, 0, 1, 1, 0, 1, 0, 1]})
+    >>> km = kaplan_meier(Endpoint.from_columns(frame, time="days", event="died"))
+    >>> km.at([10, 20])[["time", "n_risk", "n_event", "estimate"]].round(4)
+       time  n_risk  n_event  estimate
+    0  10.0       6        3    0.5833
+    1  20.0       3        1    0.3889
+    """
+    names = acknowledged_guards(acknowledge)
+    event, label = _single_event(endpoint, outcome, names)
+    used = [name for name in (by, strata) if name is not None]
+    facts = resolve_facts(used, endpoint, data)
+    notes = list(check_immortal_time(used, endpoint, facts, names))
+    groups = make_groups(endpoint, by, data, strata)
+    notes += [f"no patients: {', '.join(groups.empty)}"] if groups.empty else []
+    if by is not None and by in endpoint.exposures:
+        notes.append(f"{by} changes with time: Simon-Makuch curves, Mantel-Byar test")
+    rows = groups.rows
+    start, stop, event = endpoint.start[rows], endpoint.stop[rows], event[rows]
+    return KaplanMeier(
+        outcome=label,
+        by=by or "",
+        groups=tuple(_group(endpoint, groups, start, stop, event, k) for k in range(len(groups.names))),
+        test=logrank_test(start, stop, event > 0, groups.codes, groups.strata),
+        conf_type=conf_type,
+        conf_level=check_conf_level(conf_level),
+        unit=endpoint.unit,
+        left_out=(*excluded_rows(endpoint), *groups.left_out),
+        notes=(*notes, *endpoint.notes),
+        acknowledged=tuple(dict.fromkeys((*endpoint.acknowledged, *names))),
+    )
+
+
+def normal_tail(z: FloatArray) -> FloatArray:
+    """Return the upper tail probability of the standard normal distribution."""
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(-z), dtype=float)
+
+
+def _single_event(
+    endpoint: Endpoint, outcome: str | None, acknowledged: tuple[str, ...]
+) -> tuple[NDArray[np.int64], str]:
+    """Return the event as 0/1 with its name, refusing an endpoint with competing events."""
+    if outcome is not None and outcome not in endpoint.states:
+        raise EstimationError(
+            f"the endpoint has no event {outcome!r}",
+            evidence=f"events: {', '.join(endpoint.states)}",
+            remedy="name one of them",
+        )
+    if len(endpoint.states) > 1 and CompetingRiskError.guard not in acknowledged:
+        counts = ", ".join(f"{name} {n}" for name, n in endpoint.event_counts().items())
+        raise CompetingRiskError(
+            f"{endpoint.name} has competing events: 1 - Kaplan-Meier would overstate each of them, because "
+            "it treats patients with a competing event as if they could still have the event later",
+            evidence=counts,
+            remedy='co.cumulative_incidence(endpoint, by=...); or acknowledge="competing_risk" to keep it as '
+            "written; it will be printed with the result",
+        )
+    if outcome is None:
+        return (endpoint.event > 0).astype(np.int64), endpoint.name
+    wanted = endpoint.states.index(outcome) + 1
+    return (endpoint.event == wanted).astype(np.int64), outcome
+
+
+def _group(
+    endpoint: Endpoint, groups: Groups, start: FloatArray, stop: FloatArray, event: NDArray[np.int64], k: int
+) -> SurvivalGroup:
+    mine = groups.codes == k
+    subject = None if endpoint.subject is None else endpoint.subject[groups.rows][mine]
+    table = risk_table(start[mine], stop[mine], event[mine], 1, subject)
+    return SurvivalGroup(groups.names[k], table, kaplan_meier_curve(table))
+
+
+def _reverse_median(groups: Sequence[SurvivalGroup]) -> float:
+    """Return the median follow-up of all groups together: Kaplan-Meier with censoring as the event."""
+    time = np.unique(np.concatenate([g.table.time for g in groups]))
+    n_risk = np.sum([g.table.at_risk(time) for g in groups], axis=0).astype(float)
+    n_censor = np.sum([counts_at(g.table, time, True)[:, -1] for g in groups], axis=0)
+    followed = np.cumprod(1 - np.divide(n_censor, n_risk, out=np.zeros_like(n_risk), where=n_risk > 0))
+    return float(curve_quantile(time, 1 - followed, np.array([0.5]))[0])
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
