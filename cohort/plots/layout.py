@@ -160,6 +160,16 @@ def put(ax: Axes, x: float, y: float, words: str, transform: Transform, **proper
     return ax.text(x, y, words, transform=transform, clip_on=False, **properties)
 
 
+def room_around(ax: Axes) -> tuple[float, float]:
+    """Points from the left edge of the Axes to the left and right edges of its slot."""
+    fig = figure_of(ax)
+    slot = _slot(ax) or (0.0, 0.0, 1.0, 1.0)
+    width = fig.get_size_inches()[0] * 72
+    start = ax.bbox.x0 * 72 / fig.dpi
+    pad = PAD_MM * 72 / 25.4
+    return float(start - slot[0] * width - pad), float(slot[2] * width - start - pad)
+
+
 def points_from(ax: Axes, x: float, y: float, base: Transform) -> Transform:
     """Coordinates in points, counted from an anchor given in another coordinate system."""
     from matplotlib.transforms import Affine2D, ScaledTranslation

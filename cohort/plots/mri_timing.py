@@ -1,0 +1,229 @@
+"""When the MRI was made: day of the first scan counted from ICANS onset, one mark per patient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cohort import style
+from cohort.errors import CohortError
+from cohort.format import MINUS, fixed, interval
+from cohort.plots import layout
+from cohort.plots.curves import require_columns
+from cohort.plots.key import Swatch, draw_key
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_UNKNOWN_COLOR = "#FFFFFF"
+_PITCH_MM = 1.75
+_PITCH_PT = _PITCH_MM / 25.4 * 72
+# Result -> (text, marker, filled)
+_RESULTS = {
+    "present": ("abnormal", "o", True),
+    "absent": ("no abnormal finding", "o", False),
+    "other": ("indeterminate or not assessable", "^", False),
+}
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Marks of one grade.
+
+    Attributes
+    ----------
+    label : str
+        Name of the grade.
+    color : str
+        Color of its marks.
+    days : array of shape (n,)
+        Days from onset to MRI, ascending.
+    results : list of str
+        ``present``, ``absent`` or ``other``, by mark.
+    levels : array of shape (n,)
+        Height of each mark in its stack, from 0.
+    """
+
+    label: str
+    color: str
+    days: NDArray[np.float64]
+    results: list[str]
+    levels: NDArray[np.int64]
+
+    @property
+    def height(self) -> int:
+        """Marks in the highest stack."""
+        return int(self.levels.max()) + 1 if len(self.levels) else 1
+
+
+def plot_mri_timing(
+    frame: pd.DataFrame,
+    *,
+    day: str = "mri_first_day",
+    onset: str = "icans_onset_day",
+    grade: str = "icans_grade",
+    result: str = "any_abnormal_finding",
+    ax: Axes | None = None,
+    xlabel: str = "Days from ICANS onset to first MRI",
+    width_mm: float = 115.0,
+    height_mm: float | None = None,
+) -> Axes:
+    """Stack one mark per patient on the day of the first MRI, counted from the onset of ICANS.
+
+    Lanes are grades; a filled mark is an abnormal scan, a hollow one a scan without the finding, a triangle a
+    scan that does not decide. Marks of one day are stacked, abnormal first, so that the picture is the same
+    each time. Patients without a scan or without an onset have no day and are counted in the notes.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per patient, as ``Study.link`` gives it.
+    day, onset : str
+        Columns with the integer day of the first MRI and of ICANS onset, both since infusion.
+    grade : str, default='icans_grade'
+        Column with the grade; a missing grade has a lane of its own.
+    result : str, default='any_abnormal_finding'
+        Column with ``absent``, ``present``, ``indeterminate``, ``not_assessable`` (or no/yes).
+    ax : Axes, default=None
+        Where to draw; None makes a new pyplot figure whose height follows from the stacks.
+    xlabel : str
+        Label of the axis.
+    width_mm, height_mm : float
+        Size of a new figure.
+
+    Returns
+    -------
+    Axes
+        Marks are the ``ax.lines`` of gid ``marks``; x is in days from onset.
+
+    Raises
+    ------
+    CohortError
+        When a column is missing, or no patient has both days.
+    """
+    require_columns(frame, [day, onset, grade, result], "the MRI timing")
+    delay = (frame[day] - frame[onset]).to_numpy(dtype=float, na_value=np.nan)
+    timed = np.isfinite(delay)
+    if not timed.any():
+        raise CohortError(
+            "No patient has both a day of MRI and a day of ICANS onset.", evidence=f"{len(frame)} rows"
+        )
+    lanes = _lanes(delay[timed], frame[grade][timed], frame[result][timed])
+    new_figure = ax is None
+    with style.theme():
+        ax = layout.own_axes(ax, width_mm, height_mm)
+        bottoms = _lane_axes(ax, lanes, delay[timed], xlabel)
+        for lane, bottom in zip(lanes, bottoms, strict=True):
+            _draw_lane(ax, lane, bottom)
+        layout.fit(ax)
+        _write_sides(ax, lanes, bottoms)
+        layout.fit(ax)
+        draw_key(ax, _key(lanes), side="above")
+        layout.fit(ax)
+        if new_figure and height_mm is None:
+            layout.fit_to_height(ax, _PITCH_MM * (bottoms[-1] + lanes[-1].height + 1))
+    style.add_notes(ax, _notes(frame, day, onset))
+    return ax
+
+
+def _lanes(delay: NDArray[np.float64], grades: pd.Series, results: pd.Series) -> list[Lane]:
+    known = grades.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    states = np.select(
+        [results.isin(["present", "yes"]), results.isin(["absent", "no"])], ["present", "absent"], "other"
+    )
+    lanes = [
+        _lane(f"Grade {g:g}", style.grade_color(round(g)), delay[known == g], states[known == g])
+        for g in np.unique(known[np.isfinite(known)]).tolist()
+    ]
+    if np.isnan(known).any():
+        lanes.append(
+            _lane("Grade not\ndeterminable", _UNKNOWN_COLOR, delay[np.isnan(known)], states[np.isnan(known)])
+        )
+    return lanes
+
+
+def _lane(label: str, color: str, delay: NDArray[np.float64], states: NDArray[np.str_]) -> Lane:
+    rank = np.array([list(_RESULTS).index(s) for s in states.tolist()], dtype=float)
+    order = np.lexsort((rank, delay))
+    days = delay[order]
+    first = np.searchsorted(days, days, side="left")
+    levels = np.arange(len(days)) - first
+    return Lane(label, color, days, states[order].tolist(), levels.astype(np.int64))
+
+
+def _lane_axes(ax: Axes, lanes: Sequence[Lane], delay: NDArray[np.float64], xlabel: str) -> list[float]:
+    """Set the axes; give the lower end of each lane, lowest grade at the bottom, in marks."""
+    gap = 1.6
+    bottoms = np.cumsum([0.8] + [max(lane.height, 1.5) + gap for lane in lanes]).tolist()[:-1]
+    ax.set_ylim(0, bottoms[-1] + lanes[-1].height + 1)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    low, high = min(0.0, float(delay.min())), max(0.0, float(delay.max()))
+    ax.set_xlim(low - 1, high + 1)
+    step = next((s for s in (1, 2, 5, 10, 20, 50, 100) if (high - low) / s <= 10), 200)
+    ticks = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+    ax.set_xticks(ticks, [f"{t:+g}".replace("-", MINUS) if t else "0" for t in ticks])
+    ax.set_xlabel(xlabel, fontsize=style.FONT_SIZE, labelpad=2)
+    ax.axvline(0, color=style.AXIS_COLOR, linewidth=0.7, zorder=1, gid="onset")
+    for bottom in bottoms:
+        ax.axhline(bottom - 0.5, color="#D5D7DA", linewidth=0.5, zorder=0.5)
+    return [float(b) for b in bottoms]
+
+
+def _draw_lane(ax: Axes, lane: Lane, bottom: float) -> None:
+    edge = style.text_color(lane.color, 3.0) if lane.color != _UNKNOWN_COLOR else style.MUTED_COLOR
+    for state, (_, marker, filled) in _RESULTS.items():
+        chosen = np.array([s == state for s in lane.results])
+        face = edge if filled and lane.color == _UNKNOWN_COLOR else lane.color if filled else "#FFFFFF"
+        ax.plot(
+            lane.days[chosen],
+            bottom + lane.levels[chosen] + 0.1,
+            linestyle="none",
+            marker=marker,
+            markersize=_PITCH_PT * 0.74,
+            mfc=face,
+            mec=edge,
+            mew=0.7,
+            gid="marks",
+            label=f"_{lane.label} {state}",
+            zorder=3,
+        )
+
+
+def _write_sides(ax: Axes, lanes: Sequence[Lane], bottoms: Sequence[float]) -> None:
+    """Grade left; number and median delay right."""
+    for lane, bottom in zip(lanes, bottoms, strict=True):
+        left = layout.points_from(ax, 0.0, bottom, ax.get_yaxis_transform())
+        right = layout.points_from(ax, 1.0, bottom, ax.get_yaxis_transform())
+        layout.put(ax, -6, 0, lane.label, left, ha="right", va="center", fontweight="bold", linespacing=1.0)
+        low, middle, high = np.quantile(lane.days, [0.25, 0.5, 0.75])
+        words = f"n={len(lane.days):,}; median {_days(middle)} ({interval(low, high, 0)})"
+        layout.put(ax, 6, 0, words, right, ha="left", va="center_baseline", gid="lane text")
+
+
+def _days(value: float) -> str:
+    return fixed(value, 0 if float(value).is_integer() else 1)
+
+
+def _key(lanes: Sequence[Lane]) -> list[Swatch]:
+    seen = {state for lane in lanes for state in lane.results}
+    gray = style.MUTED_COLOR
+    return [
+        Swatch(text, gray if filled else "#FFFFFF", gray, marker=marker)
+        for state, (text, marker, filled) in _RESULTS.items()
+        if state in seen
+    ]
+
+
+def _notes(frame: pd.DataFrame, day: str, onset: str) -> list[str]:
+    no_onset = int(frame[onset].isna().sum())
+    no_scan = int((frame[onset].notna() & frame[day].isna()).sum())
+    return [
+        f"Not drawn: {no_onset:,} patients without a day of onset, {no_scan:,} with onset but no MRI.",
+        "Medians with quartiles, in days.",
+    ]
