@@ -240,7 +240,9 @@ def _validated(model: type[Model], data: object, file: str) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise DictionaryError(f"{file} does not fit its model", evidence=places, remedy="correct the places") from None
+        raise DictionaryError(
+            f"{file} does not fit its model", evidence=places, remedy="correct the places"
+        ) from None
 
 
 @lru_cache(maxsize=8)

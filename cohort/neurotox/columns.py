@@ -70,7 +70,9 @@ def check_range(
         with np.errstate(invalid="ignore"):
             bad |= np.mod(known, step) != 0
     if bad.any():
-        steps = {None: "", 1.0: " in whole numbers", 0.5: " in whole or half points"}.get(step, f" in steps of {step}")
+        steps = {None: "", 1.0: " in whole numbers", 0.5: " in whole or half points"}.get(
+            step, f" in steps of {step}"
+        )
         raise RangeError(
             f"column {name!r} holds impossible values",
             evidence=f"{name}: {int(bad.sum())} of {known.size} values; allowed {low:g} to {high:g}{steps}"
@@ -100,7 +102,9 @@ def group_codes(frame: pd.DataFrame, keys: Sequence[str]) -> tuple[NDArray[np.in
     """Number the distinct keys in sorted order; return each row's number and the table of keys."""
     if not len(frame):
         return np.empty(0, dtype=np.int64), frame[list(keys)].reset_index(drop=True)
-    codes = frame.groupby(list(keys), sort=True, observed=True, dropna=False).ngroup().to_numpy(dtype=np.int64)
+    codes = (
+        frame.groupby(list(keys), sort=True, observed=True, dropna=False).ngroup().to_numpy(dtype=np.int64)
+    )
     _, first = np.unique(codes, return_index=True)
     return codes, frame[list(keys)].iloc[first].reset_index(drop=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,19 +11,47 @@ from numpy.typing import NDArray
 
 from cohort.neurotox.columns import NO_YES, Flags, Numbers, read_levels, read_numbers, require_columns
 
-GRADES = ("icans_grade", "icans_grade_imaging_blind")
-BOUNDS = (
-    "icans_grade_lower",
-    "icans_grade_upper",
-    "icans_grade_lower_imaging_blind",
-    "icans_grade_upper_imaging_blind",
-)
 ASSESSMENT_TYPES = {"daily": 0, "period_maximum": 1}
+BLIND = "_imaging_blind"
 
 
-def require_graded(graded: pd.DataFrame, what: str) -> None:
-    """Refuse a frame that grade_icans has not seen."""
-    require_columns(graded, ["patient_id", *BOUNDS, "icans_grade_source"], f"{what} (of grade_icans output)")
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """Names of the columns of a graded toxicity.
+
+    Attributes
+    ----------
+    name : str
+        Toxicity, as in ``icans_onset_day``.
+    variants : tuple of str
+        Suffixes of the grade's variants; empty for the grade itself.
+    """
+
+    name: str
+    variants: tuple[str, ...]
+
+    @property
+    def bounds(self) -> tuple[str, ...]:
+        """Columns of the lower and upper bounds, variant by variant."""
+        return tuple(
+            f"{self.name}_grade_{end}{variant}" for variant in self.variants for end in ("lower", "upper")
+        )
+
+    @property
+    def source(self) -> str:
+        """Column that says where the grade comes from."""
+        return f"{self.name}_grade_source"
+
+
+ICANS = Graded("icans", ("", BLIND))
+CRS = Graded("crs", ("",))
+
+
+def require_graded(graded: pd.DataFrame, toxicity: Graded, what: str) -> None:
+    """Refuse a frame that has not been graded."""
+    require_columns(
+        graded, ["patient_id", *toxicity.bounds, toxicity.source], f"{what} (of grade_{toxicity.name} output)"
+    )
 
 
 def is_period(graded: pd.DataFrame) -> Flags:
@@ -30,14 +59,14 @@ def is_period(graded: pd.DataFrame) -> Flags:
     return read_levels(graded, "assessment_type", ASSESSMENT_TYPES) == ASSESSMENT_TYPES["period_maximum"]
 
 
-def says_something(graded: pd.DataFrame) -> Flags:
+def says_something(graded: pd.DataFrame, toxicity: Graded = ICANS) -> Flags:
     """Whether a row assessed or reported anything, or says that the patient was sedated.
 
     A blank row is a day without assessment. A sedated patient was seen and could not be graded: that day is
     assessed and its grade open.
     """
     sedated = read_levels(graded, "sedated", NO_YES) == 1
-    return np.asarray((graded["icans_grade_source"] != "none").to_numpy(dtype=bool) | sedated, dtype=bool)
+    return np.asarray((graded[toxicity.source] != "none").to_numpy(dtype=bool) | sedated, dtype=bool)
 
 
 def day_numbers(graded: pd.DataFrame, column: str) -> Numbers:
@@ -45,36 +74,38 @@ def day_numbers(graded: pd.DataFrame, column: str) -> Numbers:
     return read_numbers(graded, column, -np.inf, np.inf, step=None)
 
 
-def bound_values(graded: pd.DataFrame, rows: NDArray[np.intp]) -> dict[str, Numbers]:
-    """Return the four bounds of the given rows as floats."""
-    return {name: graded[name].to_numpy(dtype=np.float64, na_value=np.nan)[rows] for name in BOUNDS}
+def bound_values(graded: pd.DataFrame, toxicity: Graded, rows: NDArray[np.intp]) -> dict[str, Numbers]:
+    """Return the bounds of the given rows as floats."""
+    return {name: graded[name].to_numpy(dtype=np.float64, na_value=np.nan)[rows] for name in toxicity.bounds}
 
 
-def worst_per(codes: NDArray[np.int64], values: dict[str, Numbers]) -> tuple[NDArray[np.intp], dict[str, Numbers]]:
-    """Return the maxima of each value over runs of equal sorted codes, and where each run starts."""
-    if not codes.size:
-        return np.empty(0, dtype=np.intp), {name: np.empty(0) for name in values}
-    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
-    return starts, {name: np.maximum.reduceat(column, starts) for name, column in values.items()}
+def run_starts(*sorted_columns: NDArray[np.generic]) -> NDArray[np.intp]:
+    """Return where each run of rows equal in all columns starts."""
+    size = sorted_columns[0].size
+    if not size:
+        return np.empty(0, dtype=np.intp)
+    changes = [column[1:] != column[:-1] for column in sorted_columns]
+    return np.flatnonzero(np.r_[True, np.logical_or.reduce(changes)])
 
 
-def sorted_days(group: NDArray[np.int64], day: Numbers, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the given rows in order of patient and day."""
-    return rows[np.lexsort((day[rows], group[rows]))]
+def worst_per(starts: NDArray[np.intp], values: dict[str, Numbers]) -> dict[str, Numbers]:
+    """Return the maxima of each value over the runs that begin at the given rows."""
+    return {
+        name: np.maximum.reduceat(column, starts) if starts.size else np.empty(0)
+        for name, column in values.items()
+    }
 
 
 def daily_maxima(
-    graded: pd.DataFrame, group: NDArray[np.int64], keep: Flags
+    graded: pd.DataFrame, toxicity: Graded, group: NDArray[np.int64], keep: Flags
 ) -> tuple[NDArray[np.int64], Numbers, dict[str, Numbers]]:
     """Return patient number, day and worst bounds of every assessed patient-day, sorted."""
     day = day_numbers(graded, "assessment_day")
-    rows = sorted_days(group, day, np.flatnonzero(keep & ~np.isnan(day)))
-    if not rows.size:
-        return np.empty(0, dtype=np.int64), np.empty(0), worst_per(np.empty(0, dtype=np.int64), bound_values(graded, rows))[1]
-    new_day = np.r_[True, (np.diff(group[rows]) != 0) | (np.diff(day[rows]) != 0)]
-    starts, maxima = worst_per(np.cumsum(new_day).astype(np.int64), bound_values(graded, rows))
+    rows = np.flatnonzero(keep & ~np.isnan(day))
+    rows = rows[np.lexsort((day[rows], group[rows]))]
+    starts = run_starts(group[rows], day[rows])
     first = rows[starts]
-    return group[first], day[first], maxima
+    return group[first], day[first], worst_per(starts, bound_values(graded, toxicity, rows))
 
 
 def take_keys(keys: pd.DataFrame, names: Sequence[str], codes: NDArray[np.int64]) -> dict[str, pd.Series]:

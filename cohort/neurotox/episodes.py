@@ -12,12 +12,13 @@ from cohort.dictionary.derived import declare_derived
 from cohort.errors import RangeError, StudyError
 from cohort.neurotox.columns import NO_YES, Flags, Numbers, group_codes, int64, key_columns, read_levels
 from cohort.neurotox.days import (
-    BOUNDS,
+    ICANS,
     bound_values,
     daily_maxima,
     day_numbers,
     is_period,
     require_graded,
+    run_starts,
     says_something,
     take_keys,
     worst_per,
@@ -93,9 +94,11 @@ def icans_episodes(graded: pd.DataFrame, gap_days: int = 3) -> pd.DataFrame:
        icans_onset_day  icans_grade  icans_duration_days
     0                4            2                    2
     """
-    require_graded(graded, "icans_episodes")
+    require_graded(graded, ICANS, "icans_episodes")
     if gap_days < 1:
-        raise StudyError("gap_days must be at least 1", evidence=f"gap_days={gap_days}", remedy="use gap_days=3")
+        raise StudyError(
+            "gap_days must be at least 1", evidence=f"gap_days={gap_days}", remedy="use gap_days=3"
+        )
     names = key_columns(graded)
     group, keys = group_codes(graded, names)
     period = is_period(graded)
@@ -106,7 +109,9 @@ def icans_episodes(graded: pd.DataFrame, gap_days: int = 3) -> pd.DataFrame:
     frame = pd.concat(parts, ignore_index=True) if parts else _as_frame(daily, keys, names)
     frame = frame.sort_values(["_group", "icans_onset_day"], kind="stable", ignore_index=True)
     frame.insert(len(names), "episode_number", (frame.groupby("_group").cumcount() + 1).astype("Int64"))
-    frame["icans_recurrent"] = pd.Categorical.from_codes((frame["episode_number"] > 1).astype(int), ["no", "yes"])
+    frame["icans_recurrent"] = pd.Categorical.from_codes(
+        (frame["episode_number"] > 1).astype(int), ["no", "yes"]
+    )
     frame = frame.drop(columns="_group")
     undated = int((keep & np.isnan(day_numbers(graded, "assessment_day"))).sum())
     frame.attrs = {
@@ -123,19 +128,22 @@ def icans_episodes(graded: pd.DataFrame, gap_days: int = 3) -> pd.DataFrame:
 
 def _daily_episodes(graded: pd.DataFrame, group: NDArray[np.int64], keep: Flags, gap_days: int) -> _Episodes:
     """Cut the patient-days with ICANS into episodes wherever enough days at grade 0 lie between them."""
-    patient, day, bounds = daily_maxima(graded, group, keep)
+    patient, day, bounds = daily_maxima(graded, ICANS, group, keep)
     with_icans, without = bounds["icans_grade_lower"] >= 1, bounds["icans_grade_upper"] == 0
     n_without = np.cumsum(without)
     rows = np.flatnonzero(with_icans)
     new = np.r_[True, (np.diff(patient[rows]) != 0) | (np.diff(n_without[rows]) >= gap_days)][: rows.size]
-    starts, peak = worst_per(np.cumsum(new).astype(np.int64), {name: bounds[name][rows] for name in BOUNDS})
+    starts = np.flatnonzero(new)
+    peak = worst_per(starts, {name: values[rows] for name, values in bounds.items()})
     ends = np.r_[starts[1:], rows.size][: starts.size] - 1
     first, last = rows[starts], rows[ends]
     before, after = _nearest_without(patient, without, first, last)
     starts_known, ends_known = before >= 0, after < day.size
     return _Episodes(
         group=patient[first],
-        onset_lower=np.where(starts_known, day[before] + 1 if first.size else 0.0, np.minimum(0.0, day[first])),
+        onset_lower=np.where(
+            starts_known, day[before] + 1 if first.size else 0.0, np.minimum(0.0, day[first])
+        ),
         onset=day[first],
         peak_day=_first_peak(day[rows], bounds["icans_grade_lower"][rows], starts, peak["icans_grade_lower"]),
         last_day=day[last],
@@ -186,7 +194,7 @@ def _worst_possible(
     if not first.size:
         return {}
     size = patient.size
-    starts_of_patient = np.flatnonzero(np.r_[True, np.diff(patient) != 0])
+    starts_of_patient = run_starts(patient)
     ends_of_patient = np.r_[starts_of_patient[1:], size]
     own = np.searchsorted(starts_of_patient, first, side="right") - 1
     begin = np.maximum(before + 1, starts_of_patient[own])
@@ -194,8 +202,8 @@ def _worst_possible(
     edges = np.empty(2 * first.size, dtype=np.intp)
     edges[0::2], edges[1::2] = begin, np.minimum(end, size - 1)
     return {
-        name: np.maximum(np.maximum.reduceat(bounds[name], edges)[0::2], bounds[name][end - 1])
-        for name in BOUNDS
+        name: np.maximum(np.maximum.reduceat(values, edges)[0::2], values[end - 1])
+        for name, values in bounds.items()
         if "upper" in name
     }
 
@@ -207,16 +215,11 @@ def _period_episodes(graded: pd.DataFrame, group: NDArray[np.int64], keep: Flags
     rows = np.flatnonzero(keep & (lower >= 1))
     _check_order(onset[rows], resolved[rows])
     rows = rows[np.lexsort((onset[rows], group[rows]))]
-    # NaN never equals itself: a second period without onset stays a row of its own only if another has one.
-    same = (np.diff(group[rows]) == 0) & (
-        (np.diff(onset[rows]) == 0) | (np.isnan(onset[rows][1:]) & np.isnan(onset[rows][:-1]))
-    )
-    starts, maxima = worst_per(
-        np.cumsum(np.r_[True, ~same][: rows.size]).astype(np.int64),
-        {**bound_values(graded, rows), "_resolved": np.where(np.isnan(resolved[rows]), -np.inf, resolved[rows])},
-    )
+    starts = run_starts(group[rows], np.where(np.isnan(onset[rows]), np.inf, onset[rows]))
+    latest = {"resolved": np.where(np.isnan(resolved[rows]), -np.inf, resolved[rows])}
+    maxima = worst_per(starts, bound_values(graded, ICANS, rows) | latest)
     first = rows[starts]
-    last = np.where(np.isinf(maxima["_resolved"]), np.nan, maxima["_resolved"])
+    last = np.where(np.isinf(maxima["resolved"]), np.nan, maxima["resolved"])
     return _Episodes(
         group=group[first],
         onset_lower=onset[first],
@@ -224,7 +227,7 @@ def _period_episodes(graded: pd.DataFrame, group: NDArray[np.int64], keep: Flags
         peak_day=np.full(first.size, np.nan),
         last_day=last,
         resolved=~np.isnan(last) | _said_resolved(graded, first),
-        bounds={name: maxima[name] for name in BOUNDS},
+        bounds={name: maxima[name] for name in ICANS.bounds},
         reported=True,
     )
 
@@ -269,7 +272,9 @@ def _as_frame(episodes: _Episodes, keys: pd.DataFrame, names: list[str]) -> pd.D
             "icans_resolved_day": int64(resolved_day),
             "icans_duration_days": int64(resolved_day - episodes.onset + 1),
             "icans_ongoing": pd.Categorical.from_codes((~episodes.resolved).astype(np.int8), ["no", "yes"]),
-            "icans_episode_source": pd.Categorical([kind] * lower.size, categories=["daily", "period_maximum"]),
+            "icans_episode_source": pd.Categorical(
+                [kind] * lower.size, categories=["daily", "period_maximum"]
+            ),
             "_group": episodes.group,
         }
     )

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from cohort.errors import StudyError
+from cohort.neurotox.bounds import Bounds, choose, domain_bounds, hull, worst
 from cohort.neurotox.columns import NO_YES, UNASSESSED, Flags, Levels, int64, read_levels, read_numbers
+from cohort.neurotox.days import BLIND
 from cohort.neurotox.icans_domains import (
     CAPD_MAX,
     CARTOX10_BANDS,
@@ -18,18 +20,14 @@ from cohort.neurotox.icans_domains import (
     ICE_ITEMS,
     ICE_MAX,
     PRESSURE_SIGNS,
-    Bounds,
     capd_bounds,
     cartox10_interval,
-    choose,
-    domain_bounds,
     driver_names,
-    hull,
     ice_bounds,
     ice_interval,
-    worst,
 )
-from cohort.neurotox.icans_reported import (
+from cohort.neurotox.reported import (
+    ICANS_CROSSWALK,
     Reported,
     narrow,
     narrow_imaging_blind,
@@ -39,7 +37,6 @@ from cohort.neurotox.icans_reported import (
 
 Population = Literal["adult", "pediatric", "by_age"]
 GRADING_KEY = "cohort_grading"
-BLIND = "_imaging_blind"
 SOURCES = ("derived", "derived_bounds", "reported", "crosswalk", "none")
 
 
@@ -130,8 +127,12 @@ def grade_icans(
     """
     _check_options(frame, population, unscanned, reported)
     domains = _read_domains(frame, population, age_boundary, unscanned)
-    said = read_reported(frame) if reported == "fill" else nothing_reported(len(frame))
     n = len(frame)
+    said = (
+        read_reported(frame, "reported_icans_grade", "icans_occurred", ICANS_CROSSWALK)
+        if reported == "fill"
+        else nothing_reported(n)
+    )
     blind_domains = {name: bounds for name, bounds in domains.bounds.items() if name != "edema_imaging"}
     derived, derived_blind = _grade(domains.bounds, n), _grade(blind_domains, n)
     full, used, excluded = narrow(derived, said)
@@ -177,7 +178,9 @@ def _check_options(frame: pd.DataFrame, population: str, unscanned: str, reporte
         )
 
 
-def _read_domains(frame: pd.DataFrame, population: Population, age_boundary: float, unscanned: str) -> _Domains:
+def _read_domains(
+    frame: pd.DataFrame, population: Population, age_boundary: float, unscanned: str
+) -> _Domains:
     """Read every domain that the frame has, and apply the rules that make a value not assessed or not count."""
     levels = {name: read_levels(frame, name, labels) for name, labels in DOMAINS.items()}
     sedated = read_levels(frame, "sedated", NO_YES) == 1
@@ -203,17 +206,25 @@ def _read_domains(frame: pd.DataFrame, population: Population, age_boundary: flo
             "n_sedated": int(sedated.sum()),
             "n_ice_contradicts_items": int(contradicts.sum()),
             "n_test_of_other_age_ignored": n_ignored,
-            "n_edema_with_hemorrhage": int((with_hemorrhage & (levels["edema_imaging"] == 0) & (edema == 0)).sum()),
+            "n_edema_with_hemorrhage": int(
+                (with_hemorrhage & (levels["edema_imaging"] == 0) & (edema == 0)).sum()
+            ),
         },
     )
 
 
 def _cognition(
-    frame: pd.DataFrame, population: Population, age_boundary: float, levels: Mapping[str, Levels], sedated: Flags
+    frame: pd.DataFrame,
+    population: Population,
+    age_boundary: float,
+    levels: Mapping[str, Levels],
+    sedated: Flags,
 ) -> tuple[dict[str, Bounds], Flags, Flags, int]:
     """Return the ICE and CAPD domains, where one was assessed, where ICE contradicts itself, and tests ignored."""
     n = len(frame)
-    items = {name: read_numbers(frame, name, 0, top) for name, top in ICE_ITEMS.items() if name in frame.columns}
+    items = {
+        name: read_numbers(frame, name, 0, top) for name, top in ICE_ITEMS.items() if name in frame.columns
+    }
     bands = {band: position for position, band in enumerate(CARTOX10_BANDS)}
     cartox10 = cartox10_interval(
         read_numbers(frame, "cartox10_score", 0, ICE_MAX), read_levels(frame, "cartox10_band", bands)
@@ -246,7 +257,9 @@ def _grade(domains: Mapping[str, Bounds], n: int) -> Bounds:
     return worst(list(domains.values()), n)
 
 
-def _drivers(domains: Mapping[str, Bounds], derived: Bounds, final: Bounds, used: Flags, known: Flags) -> pd.Series:
+def _drivers(
+    domains: Mapping[str, Bounds], derived: Bounds, final: Bounds, used: Flags, known: Flags
+) -> pd.Series:
     """Name what set the lower bound: domains, or the reported grade where it raised the bound or stands alone."""
     names = driver_names(domains, derived.lower)
     by_report = used & ((final.lower > derived.lower) | (derived.lower == 0))

@@ -6,15 +6,13 @@ al. (2019), Biol Blood Marrow Transplant 25:625-638, doi:10.1016/j.bbmt.2018.12.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cohort.neurotox.bounds import MAX_DERIVED, Bounds
 from cohort.neurotox.columns import NO_YES, Flags, Levels, Numbers
-
-MAX_DERIVED = 4
 
 CONSCIOUSNESS: Mapping[str, int] = {"alert": 0, "spontaneous": 1, "voice": 2, "tactile": 3, "unarousable": 4}
 SEIZURE: Mapping[str, int] = {"none": 0, "resolving": 3, "prolonged_or_repetitive": 4}
@@ -53,41 +51,6 @@ CARTOX10_BANDS: Mapping[str, tuple[float, float]] = {
     "0-2": (0, 2),
     "unable": (np.nan, np.nan),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Lower and upper grade of one domain, or of the whole, shape (n,) each."""
-
-    lower: Levels
-    upper: Levels
-
-
-def domain_bounds(levels: Levels) -> Bounds:
-    """Return the bounds of a domain coded -1 where it was not assessed."""
-    unassessed = levels < 0
-    return Bounds(
-        np.where(unassessed, 0, levels).astype(np.int8), np.where(unassessed, MAX_DERIVED, levels).astype(np.int8)
-    )
-
-
-def worst(domains: Sequence[Bounds], n: int) -> Bounds:
-    """Return the grade as the most severe domain: the maximum of the lower and of the upper bounds."""
-    lower, upper = np.zeros(n, dtype=np.int8), np.zeros(n, dtype=np.int8)
-    for domain in domains:
-        np.maximum(lower, domain.lower, out=lower)
-        np.maximum(upper, domain.upper, out=upper)
-    return Bounds(lower, upper)
-
-
-def hull(first: Bounds, second: Bounds) -> Bounds:
-    """Return bounds that hold whichever of the two applies."""
-    return Bounds(np.minimum(first.lower, second.lower), np.maximum(first.upper, second.upper))
-
-
-def choose(condition: Flags, first: Bounds, second: Bounds) -> Bounds:
-    """Return the first bounds where the condition holds, else the second."""
-    return Bounds(np.where(condition, first.lower, second.lower), np.where(condition, first.upper, second.upper))
 
 
 def ice_interval(
@@ -138,7 +101,8 @@ def ice_bounds(low: Numbers, high: Numbers, consciousness: Levels) -> Bounds:
     lower = np.where((high == 0) & unarousable, 4, lower)
     upper = np.where((low == 0) & (unarousable | (consciousness < 0)), 4, upper)
     return Bounds(
-        np.where(unassessed, 0, lower).astype(np.int8), np.where(unassessed, MAX_DERIVED, upper).astype(np.int8)
+        np.where(unassessed, 0, lower).astype(np.int8),
+        np.where(unassessed, MAX_DERIVED, upper).astype(np.int8),
     )
 
 

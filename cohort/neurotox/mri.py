@@ -28,7 +28,9 @@ from cohort.neurotox.mri_reads import Readers, compose, judge, read_states
 from cohort.neurotox.mri_select import Rule, select_exams
 
 IMAGING_KEY = "cohort_imaging"
-_TO_PRESENCE = np.array([PRESENCE.index(label) for label in ("not_assessable", "absent", "indeterminate", "present")])
+_TO_PRESENCE = np.array(
+    [PRESENCE.index(label) for label in ("not_assessable", "absent", "indeterminate", "present")]
+)
 _NOT_IMAGED = PRESENCE.index("not_imaged")
 
 
@@ -143,7 +145,9 @@ def mri_findings(
             **{name: who.keys[name].reset_index(drop=True) for name in who.keys.columns},
             **status,
             **_state_columns(taxonomy.codes, now, change, unknown),
-            **_state_columns([one.value for one in taxonomy.composites], now_composites, composite_change, unknown),
+            **_state_columns(
+                [one.value for one in taxonomy.composites], now_composites, composite_change, unknown
+            ),
         }
     )
     frame.attrs = {
@@ -164,7 +168,10 @@ def _check_options(
     """Refuse options that do not exist and frames without their keys."""
     require_columns(mri_exam, ["patient_id", "exam_id"], "mri_exam")
     require_columns(mri_finding, ["patient_id", "exam_id", "finding_code", "presence"], "mri_finding")
-    allowed = {"rule": (rule, ("any", "worst", "first", "nearest")), "readers": (readers, ("any", "majority", "first"))}
+    allowed = {
+        "rule": (rule, ("any", "worst", "first", "nearest")),
+        "readers": (readers, ("any", "majority", "first")),
+    }
     for name, (given, options) in allowed.items():
         if given not in options:
             raise StudyError(
@@ -200,7 +207,9 @@ def _read(
     )
 
 
-def _match(exam_keys: pd.DataFrame, reading_keys: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def _match(
+    exam_keys: pd.DataFrame, reading_keys: pd.DataFrame
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Number the distinct examinations; return each exam row's and each reading's number (-1 without exam)."""
     both = pd.concat([exam_keys.astype(object), reading_keys.astype(object)], ignore_index=True)
     codes = both.groupby(list(both.columns), sort=True, dropna=False).ngroup().to_numpy(dtype=np.int64)
@@ -222,7 +231,10 @@ def _recorded_by_source(mri_exam: pd.DataFrame, states: NDArray[np.int8]) -> NDA
 
 
 def _state_columns(
-    names: tuple[str, ...] | list[str], reads: PatientReads, change: NDArray[np.int8], unknown: NDArray[np.bool_]
+    names: tuple[str, ...] | list[str],
+    reads: PatientReads,
+    change: NDArray[np.int8],
+    unknown: NDArray[np.bool_],
 ) -> dict[str, pd.Series]:
     """Return state, first day present and change of each finding."""
     columns = {}
@@ -231,5 +243,7 @@ def _state_columns(
         code = np.where(state < 0, np.where(unknown, -1, _NOT_IMAGED), _TO_PRESENCE[np.maximum(state, 0)])
         columns[name] = pd.Series(pd.Categorical.from_codes(code, categories=list(PRESENCE)))
         columns[f"{name}_first_day"] = int64(reads.first_day[:, i])
-        columns[f"{name}_change"] = pd.Series(pd.Categorical.from_codes(change[:, i], categories=list(CHANGES)))
+        columns[f"{name}_change"] = pd.Series(
+            pd.Categorical.from_codes(change[:, i], categories=list(CHANGES))
+        )
     return columns

@@ -136,7 +136,9 @@ def _could_show(finding: Finding, acquired: Callable[[str], Levels], n: int) -> 
     for needed in finding.needs_any:
         parts = np.stack([acquired(name) for name in needed])
         every = np.where((parts == 0).any(axis=0), 0, np.where((parts < 0).any(axis=0), -1, 1))
-        best = np.where((best == 1) | (every == 1), 1, np.where((best < 0) | (every < 0), -1, 0)).astype(np.int8)
+        best = np.where((best == 1) | (every == 1), 1, np.where((best < 0) | (every < 0), -1, 0)).astype(
+            np.int8
+        )
     return best
 
 
@@ -149,4 +151,6 @@ def _elsewhere(finding: Finding, modality: Levels) -> Flags:
 def check_window(window: tuple[float, float]) -> None:
     """Refuse a window that ends before it begins."""
     if len(window) != 2 or window[1] < window[0]:
-        raise RangeError("the window ends before it begins", evidence=f"window={window}", remedy="write (first, last)")
+        raise RangeError(
+            "the window ends before it begins", evidence=f"window={window}", remedy="write (first, last)"
+        )

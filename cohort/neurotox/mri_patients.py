@@ -83,7 +83,9 @@ def imaging_status(mri_exam: pd.DataFrame, exams: Exams, who: Patients) -> dict[
         "mri_not_done_reason": _reasons(mri_exam, exams, who, status == 1),
         "mri_n_exams": int64(n_exams, status == 2),
         "mri_first_day": int64(_first_day(exams, who)),
-        "baseline_mri": pd.Series(pd.Categorical.from_codes(has_baseline, categories=["no", "yes", "unknown"])),
+        "baseline_mri": pd.Series(
+            pd.Categorical.from_codes(has_baseline, categories=["no", "yes", "unknown"])
+        ),
     }
 
 

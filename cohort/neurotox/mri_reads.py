@@ -14,7 +14,12 @@ from cohort.neurotox.mri_exams import RESULTS, Exams
 
 Readers = Literal["any", "majority", "first"]
 NOT_ASSESSABLE, ABSENT, INDETERMINATE, PRESENT = range(4)
-STATES = {"not_assessable": NOT_ASSESSABLE, "absent": ABSENT, "indeterminate": INDETERMINATE, "present": PRESENT}
+STATES = {
+    "not_assessable": NOT_ASSESSABLE,
+    "absent": ABSENT,
+    "indeterminate": INDETERMINATE,
+    "present": PRESENT,
+}
 EXTENT = {name: rank for rank, name in enumerate(("punctate", "focal", "multifocal", "confluent", "diffuse"))}
 LESION_COUNT = {name: rank for rank, name in enumerate(("1", "2-4", "5-9", "10_or_more"))}
 CHANGE = {

@@ -43,7 +43,9 @@ def select_exams(
     return out
 
 
-def _keep_first(size: int, rows: NDArray[np.intp], patient: NDArray[np.int64], order: NDArray[np.intp]) -> Flags:
+def _keep_first(
+    size: int, rows: NDArray[np.intp], patient: NDArray[np.int64], order: NDArray[np.intp]
+) -> Flags:
     """Keep the first row of each patient in the given order."""
     out = np.zeros(size, dtype=bool)
     if rows.size:

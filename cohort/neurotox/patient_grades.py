@@ -1,4 +1,4 @@
-"""The worst ICANS grade of each patient in a window, with bounds."""
+"""The worst grade of each patient in a window, with bounds: ICANS and CRS."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from numpy.typing import NDArray
 
 from cohort.dictionary.derived import declare_derived
 from cohort.errors import StudyError
-from cohort.neurotox.columns import Flags, Numbers, group_codes, int64, key_columns, no_yes
+from cohort.neurotox.columns import Numbers, group_codes, int64, key_columns, no_yes
 from cohort.neurotox.days import (
-    BOUNDS,
+    CRS,
+    ICANS,
+    Graded,
     bound_values,
+    daily_maxima,
     day_numbers,
     is_period,
     require_graded,
+    run_starts,
     says_something,
     take_keys,
     worst_per,
 )
-from cohort.neurotox.icans import BLIND, GRADING_KEY
+from cohort.neurotox.icans import GRADING_KEY
 
 SEVERE_FROM = 3
 
 
 def patient_icans(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -> pd.DataFrame:
-    """Summarize graded assessments as one maximum grade per patient in a window.
+    """Summarize graded assessments as one maximum ICANS grade per patient in a window.
 
     The bounds are the maxima of the bounds of the assessments made in the window. A day without assessment
     widens nothing (patients are assessed while ICANS is possible); an assessed day whose grade is open does.
@@ -70,89 +74,115 @@ def patient_icans(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -
        icans_grade severe_icans severe_icans_imaging_blind
     0            3          yes                        NaN
     """
-    require_graded(graded, "patient_icans")
+    return _summary(graded, ICANS, window)
+
+
+def patient_crs(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -> pd.DataFrame:
+    """Summarize graded assessments as one maximum CRS grade per patient in a window.
+
+    Parameters
+    ----------
+    graded : DataFrame of shape (n_assessments, n_columns)
+        Output of `grade_crs`, with ``assessment_day`` for daily rows.
+    window : tuple of two floats, default=(0, 30)
+        First and last day since infusion, both included.
+
+    Returns
+    -------
+    DataFrame of shape (n_patients, n_columns)
+        One row per patient and infusion: ``any_crs``, ``crs_grade`` with bounds, ``severe_crs`` (grade 3 or
+        more), ``crs_onset_day`` (first day in the window known with CRS) and the days assessed and determined.
+
+    Raises
+    ------
+    StudyError
+        When the frame was not graded or the window ends before it begins.
+
+    See Also
+    --------
+    patient_icans : The rules, which are the same.
+    """
+    return _summary(graded, CRS, window)
+
+
+def _summary(graded: pd.DataFrame, toxicity: Graded, window: tuple[float, float]) -> pd.DataFrame:
+    """Take the maxima of the bounds over what speaks about the window."""
+    name = toxicity.name
+    require_graded(graded, toxicity, f"patient_{name}")
     if window[1] < window[0]:
-        raise StudyError("the window ends before it begins", evidence=f"window={window}", remedy="write (first, last)")
+        raise StudyError(
+            "the window ends before it begins", evidence=f"window={window}", remedy="write (first, last)"
+        )
     names = key_columns(graded)
     group, keys = group_codes(graded, names)
-    rows, bounds, counts = _rows_in_window(graded, window)
-    order = np.argsort(group[rows], kind="stable")
-    rows, bounds = rows[order], {name: values[order] for name, values in bounds.items()}
-    starts, worst = worst_per(group[rows], bounds)
-    present = group[rows[starts]]
-    spread = {name: _spread(values, present, len(keys)) for name, values in worst.items()}
-    assessed, determined = _day_counts(graded, group, rows, len(keys))
-    frame = pd.DataFrame(
-        {
-            **take_keys(keys, names, np.arange(len(keys))),
-            **_grade_columns(spread, ""),
-            **_grade_columns(spread, BLIND),
-            "icans_days_assessed": int64(assessed),
-            "icans_days_determined": int64(determined),
-        }
+    speaks, period = says_something(graded, toxicity), is_period(graded)
+    day, onset = day_numbers(graded, "assessment_day"), day_numbers(graded, f"{name}_onset_day")
+    daily_here = ~period & speaks & (day >= window[0]) & (day <= window[1])
+    period_here = period & speaks & ~(day_numbers(graded, "period_start_day") > window[1])
+    patient, days, daily = daily_maxima(graded, toxicity, group, daily_here)
+    rows = np.flatnonzero(period_here)
+    later = onset[rows] > window[1]
+    reported = {
+        key: np.where(later, 0.0, values) for key, values in bound_values(graded, toxicity, rows).items()
+    }
+    lower = toxicity.bounds[0]
+    undated = np.isnan(onset[rows]) & (reported[lower] >= 1)
+
+    worst = _maxima(
+        np.r_[patient, group[rows]], {key: np.r_[daily[key], reported[key]] for key in daily}, len(keys)
     )
+    columns: dict[str, pd.Series] = {}
+    for variant in toxicity.variants:
+        columns |= _grade_columns(worst, name, variant)
+    if toxicity is CRS:
+        first = np.r_[
+            np.where(daily[lower] >= 1, days, np.inf), np.where(reported[lower] >= 1, onset[rows], np.inf)
+        ]
+        columns["crs_onset_day"] = _first_day(np.r_[patient, group[rows]], first, len(keys))
+    determined = daily[lower] == daily[toxicity.bounds[1]]
+    columns[f"{name}_days_assessed"] = int64(np.bincount(patient, minlength=len(keys)))
+    columns[f"{name}_days_determined"] = int64(np.bincount(patient[determined], minlength=len(keys)))
+    frame = pd.DataFrame({**take_keys(keys, names, np.arange(len(keys))), **columns})
     frame.attrs = {
         **graded.attrs,
-        GRADING_KEY: {**graded.attrs.get(GRADING_KEY, {}), "window": [float(day) for day in window], **counts},
+        GRADING_KEY: {
+            **graded.attrs.get(GRADING_KEY, {}),
+            "window": [float(end) for end in window],
+            "n_period_without_onset": int(undated.sum()),
+            "n_period_onset_after_window": int(later.sum()),
+        },
     }
     return declare_derived(frame, window_end=float(window[1]))
 
 
-def _rows_in_window(
-    graded: pd.DataFrame, window: tuple[float, float]
-) -> tuple[NDArray[np.intp], dict[str, Numbers], dict[str, int]]:
-    """Return the rows that speak about the window, their bounds there, and how many periods lack an onset."""
-    day, onset = day_numbers(graded, "assessment_day"), day_numbers(graded, "icans_onset_day")
-    period, speaks = is_period(graded), says_something(graded)
-    daily_here = ~period & speaks & (day >= window[0]) & (day <= window[1])
-    begins = day_numbers(graded, "period_start_day")
-    period_here = period & speaks & ~(begins > window[1])
-    rows = np.flatnonzero(daily_here | period_here)
-    bounds = bound_values(graded, rows)
-    later = period[rows] & (onset[rows] > window[1])
-    undated = period[rows] & np.isnan(onset[rows]) & (bounds["icans_grade_lower"] >= 1)
-    return (
-        rows,
-        {name: np.where(later, 0.0, values) for name, values in bounds.items()},
-        {"n_period_without_onset": int(undated.sum()), "n_period_onset_after_window": int(later.sum())},
-    )
-
-
-def _spread(values: Numbers, present: NDArray[np.int64], n: int) -> Numbers:
-    """Place each patient's value at its number; NaN for patients without assessment."""
-    out = np.full(n, np.nan)
-    out[present] = values
+def _maxima(patient: NDArray[np.int64], values: dict[str, Numbers], n: int) -> dict[str, Numbers]:
+    """Return each patient's maxima; NaN for patients without a row."""
+    order = np.argsort(patient, kind="stable")
+    starts = run_starts(patient[order])
+    who = patient[order[starts]] if starts.size else np.empty(0, dtype=np.int64)
+    out = {}
+    for name, column in worst_per(starts, {name: column[order] for name, column in values.items()}).items():
+        spread = np.full(n, np.nan)
+        spread[who] = column
+        out[name] = spread
     return out
 
 
-def _grade_columns(bounds: dict[str, Numbers], suffix: str) -> dict[str, pd.Series]:
+def _first_day(patient: NDArray[np.int64], day: Numbers, n: int) -> pd.Series:
+    """Return each patient's earliest finite day."""
+    known = ~np.isnan(day)
+    first = np.full(n, np.inf)
+    np.minimum.at(first, patient[known], day[known])
+    return int64(np.where(np.isinf(first), np.nan, first))
+
+
+def _grade_columns(bounds: dict[str, Numbers], name: str, variant: str) -> dict[str, pd.Series]:
     """Return the grade, its bounds and the two yes/no summaries of one variant."""
-    lower, upper = bounds[f"icans_grade_lower{suffix}"], bounds[f"icans_grade_upper{suffix}"]
+    lower, upper = bounds[f"{name}_grade_lower{variant}"], bounds[f"{name}_grade_upper{variant}"]
     return {
-        f"any_icans{suffix}": no_yes(lower >= 1, upper == 0),
-        f"icans_grade{suffix}": int64(lower, np.asarray(lower != upper, dtype=bool)),
-        f"icans_grade_lower{suffix}": int64(lower),
-        f"icans_grade_upper{suffix}": int64(upper),
-        f"severe_icans{suffix}": no_yes(lower >= SEVERE_FROM, upper < SEVERE_FROM),
+        f"any_{name}{variant}": no_yes(lower >= 1, upper == 0),
+        f"{name}_grade{variant}": int64(lower, np.asarray(lower != upper, dtype=bool)),
+        f"{name}_grade_lower{variant}": int64(lower),
+        f"{name}_grade_upper{variant}": int64(upper),
+        f"severe_{name}{variant}": no_yes(lower >= SEVERE_FROM, upper < SEVERE_FROM),
     }
-
-
-def _day_counts(
-    graded: pd.DataFrame, group: NDArray[np.int64], rows: NDArray[np.intp], n: int
-) -> tuple[Numbers, Numbers]:
-    """Count each patient's days with a daily assessment, and those on which every assessment is determined."""
-    rows = rows[~is_period(graded)[rows]]
-    day = day_numbers(graded, "assessment_day")[rows]
-    order = np.lexsort((day, group[rows]))
-    rows, day = rows[order], day[order]
-    if not rows.size:
-        return np.zeros(n), np.zeros(n)
-    new_day: Flags = np.r_[True, (np.diff(group[rows]) != 0) | (np.diff(day) != 0)]
-    starts = np.flatnonzero(new_day)
-    lower = np.maximum.reduceat(graded[BOUNDS[0]].to_numpy(dtype=float)[rows], starts)
-    upper = np.maximum.reduceat(graded[BOUNDS[1]].to_numpy(dtype=float)[rows], starts)
-    patient = group[rows[starts]]
-    return (
-        np.bincount(patient, minlength=n).astype(float),
-        np.bincount(patient, weights=(lower == upper).astype(float), minlength=n),
-    )

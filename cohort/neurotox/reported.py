@@ -1,7 +1,7 @@
-"""Reported ICANS grades as intervals of ASTCT grades, and how they narrow what the domains leave open.
+"""Reported ICANS and CRS grades as intervals of ASTCT grades, and how they narrow what derivation leaves open.
 
-There is no valid grade-to-grade map between neurotoxicity scales (Pennisi M et al. 2020, Blood Adv 4:676-686:
-54 % of patients had the same grade in every system), so another scale gives an interval, never a grade.
+There is no valid grade-to-grade map between the scales (Pennisi M et al. 2020, Blood Adv 4:676-686: the same
+grade in every system in 25 % for CRS and 54 % for ICANS), so another scale gives an interval, never a grade.
 """
 
 from __future__ import annotations
@@ -12,29 +12,39 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cohort.neurotox.columns import NO_YES, Flags, Levels, read_levels, read_numbers
-from cohort.neurotox.icans_domains import MAX_DERIVED, Bounds
+from cohort.neurotox.bounds import MAX_DERIVED, Bounds
+from cohort.neurotox.columns import NO_YES, Flags, Levels, Numbers, read_levels, read_numbers
 
 GRADE_MAX = 5
+Crosswalk = Mapping[str, Mapping[int, tuple[int, int]]]
 _EXACT = {grade: (grade, grade) for grade in range(GRADE_MAX + 1)}
 _CTCAE = {0: (0, 0), 1: (0, 1), 2: (0, 2), 3: (1, 3), 4: (2, 4)}
-# ASTCT grades that a grade of each system allows. CARTOX 4 holds what ASTCT calls 3 (a generalized seizure that
-# resolves, focal edema); MSKCC and CTCAE count tremor, headache and more. Grade 5 of another system has no rule.
-CROSSWALK: Mapping[str, Mapping[int, tuple[int, int]]] = {
+_NO_RULE: Mapping[int, tuple[int, int]] = {}
+# ASTCT ICANS grades that a grade of each system allows. CARTOX 4 holds what ASTCT calls 3 (a generalized seizure
+# that resolves, focal edema); MSKCC and CTCAE count tremor, headache and more. Grade 5 of another system has no rule.
+ICANS_CROSSWALK: Crosswalk = {
     "ASTCT2019": _EXACT,
     "ASTCT2019_PED": _EXACT,
     "CARTOX2018": {0: (0, 0), 1: (1, 1), 2: (2, 2), 3: (3, 3), 4: (3, 4)},
     "MSKCC": {0: (0, 0), 1: (0, 1), 2: (0, 2), 3: (2, 3), 4: (3, 4)},
     "CTCAE4.03": _CTCAE,
     "CTCAE5": _CTCAE,
-    "LEE2014": {},
-    "PENN": {},
-    "OTHER": {},
-    "UNKNOWN": {},
+    "LEE2014": _NO_RULE,
+    "PENN": _NO_RULE,
+    "OTHER": _NO_RULE,
+    "UNKNOWN": _NO_RULE,
 }
-SYSTEMS: Mapping[str, int] = {name: position for position, name in enumerate(CROSSWALK)}
+# The systems agree on whether there was CRS (99 % of patients), not on how severe it was.
+_PRESENCE = {0: (0, 0), **dict.fromkeys(range(1, MAX_DERIVED + 1), (1, MAX_DERIVED))}
+CRS_CROSSWALK: Crosswalk = {
+    **{name: _PRESENCE for name in ICANS_CROSSWALK},
+    "ASTCT2019": _EXACT,
+    "ASTCT2019_PED": _EXACT,
+    "OTHER": _NO_RULE,
+    "UNKNOWN": _NO_RULE,
+}
+SYSTEMS: Mapping[str, int] = {name: position for position, name in enumerate(ICANS_CROSSWALK)}
 _ASTCT = (SYSTEMS["ASTCT2019"], SYSTEMS["ASTCT2019_PED"])
-_SAME_PRESENCE = (*_ASTCT, SYSTEMS["CARTOX2018"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +75,24 @@ class Reported:
         return self.lower >= 0
 
 
-def read_reported(frame: pd.DataFrame) -> Reported:
-    """Read ``reported_icans_grade`` with its ``grading_system``, and ``icans_occurred``.
+def read_reported(frame: pd.DataFrame, grade: str, occurred: str, crosswalk: Crosswalk) -> Reported:
+    """Read a reported grade with its ``grading_system``, and whether the toxicity occurred at all.
 
     Half-point grades (a site that averages raters) are kept as the interval of the two whole grades around them.
     """
-    grade = read_numbers(frame, "reported_icans_grade", 0, GRADE_MAX, step=0.5)
+    value = read_numbers(frame, grade, 0, GRADE_MAX, step=0.5)
     system = read_levels(frame, "grading_system", SYSTEMS)
-    occurred = read_levels(frame, "icans_occurred", NO_YES)
-    lower, upper = _crosswalk(grade, system)
-    n_unusable = int((~np.isnan(grade) & (lower < 0)).sum())
+    happened = read_levels(frame, occurred, NO_YES)
+    lower, upper = _look_up(value, system, crosswalk)
+    n_unusable = int((~np.isnan(value) & (lower < 0)).sum())
 
-    speaks = (occurred >= 0) & ((lower < 0) | np.isin(system, _SAME_PRESENCE))
+    # "Yes" raises an interval from 0 only where the system means the same toxicity; "no" is 0 in every system.
     from_grade = lower >= 0
-    low = np.where(speaks, np.maximum(lower, occurred), lower)
-    high_alone = np.where(occurred == 0, 0, MAX_DERIVED)
-    high = np.where(
-        speaks, np.where(from_grade, np.where(occurred == 0, np.minimum(upper, 0), upper), high_alone), upper
-    )
+    same = np.isin(system, [SYSTEMS[name] for name, rules in crosswalk.items() if rules and rules[1][0] >= 1])
+    speaks = (happened == 0) | ((happened == 1) & (same | ~from_grade))
+    low = np.where(speaks, np.maximum(lower, happened), lower)
+    high = np.where(from_grade, upper, MAX_DERIVED)
+    high = np.where(speaks, np.where(happened == 0, 0, high), upper)
     contradictory = (low >= 0) & (low > high)
     low, high = np.where(contradictory, -1, low), np.where(contradictory, -1, high)
     return Reported(
@@ -100,10 +110,10 @@ def nothing_reported(n: int) -> Reported:
     return Reported(none, none, np.zeros(n, dtype=bool), 0, 0)
 
 
-def _crosswalk(grade: np.ndarray, system: Levels) -> tuple[Levels, Levels]:
+def _look_up(grade: Numbers, system: Levels, crosswalk: Crosswalk) -> tuple[Levels, Levels]:
     """Look up the interval of each grade and system; -1 where there is no rule."""
     table = np.full((len(SYSTEMS) + 1, GRADE_MAX + 2, 2), -1, dtype=np.int8)  # last row and column: missing
-    for name, rules in CROSSWALK.items():
+    for name, rules in crosswalk.items():
         for whole, interval in rules.items():
             table[SYSTEMS[name], whole] = interval
     missing = np.isnan(grade)
@@ -130,16 +140,18 @@ def narrow(derived: Bounds, reported: Reported) -> tuple[Bounds, Flags, Flags]:
         Where domains and report exclude each other.
     """
     # Grade 5 cannot be derived, so an open upper bound of 4 does not exclude a reported death from ICANS.
-    ceiling = np.where((derived.upper == MAX_DERIVED) & (derived.lower < derived.upper), GRADE_MAX, derived.upper)
+    ceiling = np.where(
+        (derived.upper == MAX_DERIVED) & (derived.lower < derived.upper), GRADE_MAX, derived.upper
+    )
     lower = np.maximum(derived.lower, reported.lower)
     upper = np.minimum(ceiling, reported.upper)
     excluded = reported.known & (lower > upper)
     is_open = derived.lower < derived.upper
-    used = reported.known & is_open & ~excluded & ((lower > derived.lower) | (upper < derived.upper))
-    used |= reported.known & is_open & ~excluded & (upper > derived.upper)
+    used = reported.known & is_open & ~excluded & ((lower != derived.lower) | (upper != derived.upper))
     return (
         Bounds(
-            np.where(used, lower, derived.lower).astype(np.int8), np.where(used, upper, derived.upper).astype(np.int8)
+            np.where(used, lower, derived.lower).astype(np.int8),
+            np.where(used, upper, derived.upper).astype(np.int8),
         ),
         used,
         excluded,
@@ -158,4 +170,6 @@ def narrow_imaging_blind(blind: Bounds, reported: Reported, used: Flags, edema: 
     ceiling = np.where((blind.upper == MAX_DERIVED) & is_open, GRADE_MAX, blind.upper)
     top = np.minimum(ceiling, reported.upper)
     use = used & is_open & (floor <= top)
-    return Bounds(np.where(use, floor, blind.lower).astype(np.int8), np.where(use, top, blind.upper).astype(np.int8))
+    return Bounds(
+        np.where(use, floor, blind.lower).astype(np.int8), np.where(use, top, blind.upper).astype(np.int8)
+    )

@@ -1,0 +1,109 @@
+"""Examinations against the onset of ICANS."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cohort.dictionary.derived import declare_derived
+from cohort.neurotox.columns import KEYS, Numbers, int64, read_numbers, require_columns
+from cohort.neurotox.mri_exams import read_exams
+
+_EPISODE_COLUMNS = (
+    "icans_onset_day",
+    "icans_last_day",
+    "icans_grade",
+    "icans_grade_lower",
+    "icans_grade_upper",
+)
+
+
+def mri_timing(mri_exam: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
+    """Relate every dated examination to the nearest ICANS episode of its patient.
+
+    Parameters
+    ----------
+    mri_exam : DataFrame of shape (n_exams, n_columns)
+        Examinations with ``patient_id``, ``exam_id`` and ``exam_day``; those not made or undated are left out.
+    episodes : DataFrame of shape (n_episodes, n_columns)
+        Output of `icans_episodes`.
+
+    Returns
+    -------
+    DataFrame of shape (n_dated_exams, n_columns)
+        Keys, ``exam_id``, ``mri_day``, ``icans_onset_day`` of the episode whose onset is nearest (ties: the
+        earlier episode), ``days_from_onset`` (negative before onset), ``during_icans`` (no/yes; missing when the
+        end of the episode is not known), and the peak grade of that episode with its bounds. Examinations of
+        patients without an episode of known onset have these missing. Sorted by keys, day and examination.
+
+    Raises
+    ------
+    StudyError
+        When a key column is missing.
+
+    See Also
+    --------
+    mri_findings : One row per patient, with findings.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> exams = pd.DataFrame({"patient_id": ["A", "B"], "exam_id": ["1", "2"], "exam_day": [9, 5]})
+    >>> episodes = pd.DataFrame({"patient_id": ["A"], "icans_onset_day": [6], "icans_last_day": [10],
+    ...                          "icans_grade": [2], "icans_grade_lower": [2], "icans_grade_upper": [2]})
+    >>> mri_timing(exams, episodes)[["patient_id", "mri_day", "days_from_onset", "icans_grade"]]
+      patient_id  mri_day  days_from_onset  icans_grade
+    0          A        9                3            2
+    1          B        5             <NA>         <NA>
+    """
+    require_columns(mri_exam, ["patient_id", "exam_id", "exam_day"], "mri_exam")
+    require_columns(episodes, ["patient_id", *_EPISODE_COLUMNS], "episodes")
+    keys = [key for key in KEYS if key in mri_exam.columns and key in episodes.columns]
+    exams = _dated(mri_exam)
+    nearest = _nearest(exams, episodes, keys)
+    onset, last = (_taken(episodes, name, nearest) for name in ("icans_onset_day", "icans_last_day"))
+    day = read_numbers(exams, "exam_day", -np.inf, np.inf, step=None)
+    during = np.where(np.isnan(last) | np.isnan(onset), -1, (day >= onset) & (day <= last))
+    during = np.where(day < onset, 0, during).astype(np.int8)
+    identity = [key for key in (*KEYS, "exam_id") if key in exams.columns]
+    frame = pd.DataFrame(
+        {
+            **{name: exams[name] for name in identity},
+            "mri_day": int64(day),
+            "icans_onset_day": int64(onset),
+            "days_from_onset": int64(day - onset),
+            "during_icans": pd.Categorical.from_codes(during, categories=["no", "yes"]),
+            **{name: int64(_taken(episodes, name, nearest)) for name in _EPISODE_COLUMNS[2:]},
+        }
+    )
+    frame = frame.sort_values([*identity[:-1], "mri_day", "exam_id"], kind="stable", ignore_index=True)
+    return declare_derived(frame)
+
+
+def _dated(mri_exam: pd.DataFrame) -> pd.DataFrame:
+    """Return the examinations that were made on a known day."""
+    exams = read_exams(mri_exam, (-np.inf, np.inf))
+    return mri_exam[exams.done & ~np.isnan(exams.day)].reset_index(drop=True)
+
+
+def _nearest(exams: pd.DataFrame, episodes: pd.DataFrame, keys: list[str]) -> NDArray[np.intp]:
+    """Return the row of the episode whose onset is nearest to each examination; -1 without one."""
+    left = exams[[*keys, "exam_day"]].assign(_exam=np.arange(len(exams)))
+    right = episodes[[*keys, "icans_onset_day"]].assign(_episode=np.arange(len(episodes)))
+    right = right[right["icans_onset_day"].notna()]
+    pairs = left.merge(right, on=keys, how="inner")
+    distance = (pairs["exam_day"] - pairs["icans_onset_day"]).abs()
+    pairs = pairs.assign(_distance=distance).sort_values(
+        ["_exam", "_distance", "icans_onset_day"], kind="stable"
+    )
+    pairs = pairs.drop_duplicates("_exam")
+    out = np.full(len(exams), -1, dtype=np.intp)
+    out[pairs["_exam"].to_numpy(dtype=np.intp)] = pairs["_episode"].to_numpy(dtype=np.intp)
+    return out
+
+
+def _taken(episodes: pd.DataFrame, column: str, rows: NDArray[np.intp]) -> Numbers:
+    """Return the values of the chosen episodes; NaN where there is none."""
+    values = np.append(read_numbers(episodes, column, -np.inf, np.inf, step=None), np.nan)
+    return values[rows]
