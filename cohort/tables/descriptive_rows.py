@@ -106,7 +106,7 @@ def variable_row(variable: Variable, plan: Plan, ledger: Ledger, *, skip: tuple[
     Row
         Row heading, cells and the rows below.
     """
-    tally = _tally(variable, plan)
+    tally = tally_variable(variable, plan)
     make = _number_row if variable.kind == "numbers" else _count_row
     label, cells, children = make(variable, tally, plan, ledger)
     tail = _comparison(variable, plan, ledger)
@@ -116,8 +116,21 @@ def variable_row(variable: Variable, plan: Plan, ledger: Ledger, *, skip: tuple[
     return Row(Cell(label), (*cells, *tail) if cells else (), (*children, *unknown))
 
 
-def _tally(variable: Variable, plan: Plan) -> Tally:
-    """Count the patients of a variable and decide what to hide."""
+def tally_variable(variable: Variable, plan: Plan) -> Tally:
+    """Count the patients of a variable by column and decide what to hide.
+
+    Parameters
+    ----------
+    variable : Variable
+        The variable.
+    plan : Plan
+        Columns of the table.
+
+    Returns
+    -------
+    Tally
+        Counts per level and per reason for a missing value.
+    """
     groups = plan.groups.columns
     if variable.kind == "numbers":
         counts = np.array([[int((group.rows & variable.known).sum()) for group in groups]], dtype=np.int64)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping
+from functools import lru_cache
 
+from cohort.dictionary.derived import printed_unit
 from cohort.dictionary.facts import ColumnFacts
+from cohort.dictionary.read import read_dictionary
 from cohort.format import MINUS
 
 Labels = Mapping[Hashable, str]
 
-# units as names carry them, longest first, and as UCUM writes them
+# units as names carry them, longest first
 _NAME_UNITS = {
     "_10e9_l": "×10⁹/L",
     "_10e6": "×10⁶",
@@ -31,20 +34,6 @@ _NAME_UNITS = {
     "_hours": "hours",
     "_mg": "mg",
     "_c": "°C",
-}
-_UCUM = {
-    "a": "years",
-    "mo": "months",
-    "wk": "weeks",
-    "d": "days",
-    "h": "hours",
-    "Cel": "°C",
-    "10*6": "×10⁶",
-    "10*9/L": "×10⁹/L",
-    "/uL": "/µL",
-    "umol/L": "µmol/L",
-    "ug/L": "µg/L",
-    "1": "",
 }
 _ACRONYMS = frozenset(
     {"alt", "anc", "ast", "cart", "car", "clocc", "cns", "crp", "crs", "ct", "dti", "dwi", "easix", "ebmt"}
@@ -123,7 +112,8 @@ def variable_label(name: str, labels: Labels, facts: Mapping[str, ColumnFacts]) 
     if fact is not None and fact.unit:
         unit = printed_unit(fact.unit)
     if fact is not None and fact.label:
-        return fact.label, "" if unit and fact.label.endswith(unit) else unit
+        said = fact.label.startswith("Day ") or (unit != "" and fact.label.endswith(unit))
+        return fact.label, "" if said else unit
     return _pretty(stem), unit
 
 
@@ -132,25 +122,40 @@ def level_label(variable: str, level: str, labels: Labels) -> str:
 
     Examples
     --------
-    >>> level_label("sex", "female", {}), level_label("product", "axi", {("product", "axi"): "Axi-cel"})
-    ('Female', 'Axi-cel')
+    >>> level_label("product", "axi-cel", {}), level_label("arm", "standard_care", {})
+    ('Axicabtagene ciloleucel', 'Standard care')
     """
     if (variable, level) in labels:
         return labels[(variable, level)]
+    known = _dictionary_levels().get(variable.removeprefix("mri_"), {})
+    if level in known:
+        return known[level]
     if re.fullmatch(r"-\d+(\.\d+)?", level):
         return level.replace("-", MINUS)
     return _pretty(level) if re.fullmatch(r"[a-z][a-z0-9_]*", level) else level
 
 
-def printed_unit(unit: str) -> str:
-    """Write a UCUM unit as tables print it.
+@lru_cache(maxsize=1)
+def _dictionary_levels() -> Mapping[str, Mapping[str, str]]:
+    """Labels of the coded values of every variable in the packaged dictionary."""
+    found: dict[str, Mapping[str, str]] = {}
+    for table in read_dictionary().tables.values():
+        for name, variable in table.variables.items():
+            if variable.categories:
+                found.setdefault(name, {one.value: one.label for one in variable.categories})
+    return found
+
+
+def in_sentence(label: str) -> str:
+    """Write a label inside a sentence: its first letter small unless an acronym begins it.
 
     Examples
     --------
-    >>> printed_unit("10*9/L"), printed_unit("mg/dL")
-    ('×10⁹/L', 'mg/dL')
+    >>> in_sentence("Severe ICANS"), in_sentence("MRI findings"), in_sentence("T2/FLAIR change")
+    ('severe ICANS', 'MRI findings', 'T2/FLAIR change')
     """
-    return _UCUM.get(unit, unit)
+    second = label[1:2]
+    return label if not second or second.isupper() or second.isdigit() else label[0].lower() + label[1:]
 
 
 def used_abbreviations(texts: list[str]) -> tuple[tuple[str, str], ...]:

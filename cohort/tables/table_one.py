@@ -13,10 +13,17 @@ from cohort.format import grouped
 from cohort.study.guards import resolve_facts
 from cohort.tables.descriptive_rows import Ledger, Plan, variable_row
 from cohort.tables.groups import Group, Groups, make_groups
-from cohort.tables.labels import Labels, used_abbreviations
+from cohort.tables.labels import Labels, in_sentence, used_abbreviations
 from cohort.tables.small_cells import count_text
 from cohort.tables.table import Cell, Column, Row, Table
-from cohort.tables.variables import Summary, Variable, default_variables, make_variable
+from cohort.tables.variables import (
+    NOT_KNOWN,
+    Summary,
+    Variable,
+    default_variables,
+    imaged_states,
+    make_variable,
+)
 
 _IMAGED_NOTE = (
     "Denominators are the patients imaged in whom the finding could be assessed; patients without MRI are "
@@ -168,26 +175,25 @@ def _rows(variables: Iterable[Variable], plan: Plan, ledger: Ledger) -> Iterable
 
 def _same_imaged(first: Variable, second: Variable) -> bool:
     """Whether the same patients were imaged for both findings."""
-    return bool(np.array_equal(first.reasons == "not_imaged", second.reasons == "not_imaged"))
+    return bool(np.array_equal(imaged_states(first), imaged_states(second), equal_nan=True))
 
 
 def _finding_block(block: Sequence[Variable], plan: Plan, ledger: Ledger) -> Row:
     """Heading over findings, the patients imaged, and a row per finding."""
-    imaged = block[0].reasons != "not_imaged"
     status = Variable(
         name="imaged",
         label="Imaged",
         unit="",
         kind="binary",
         summary="levels",
-        values=imaged.astype(float),
+        values=imaged_states(block[0]),
         levels=("no", "yes"),
         level_labels=("No", "Yes"),
-        reasons=np.full(imaged.size, "", dtype=object),
+        reasons=np.where(np.isnan(imaged_states(block[0])), NOT_KNOWN, "").astype(object),
         digits=0,
     )
     first = variable_row(status, plan, ledger)
-    rest = tuple(variable_row(variable, plan, ledger, skip=("not_imaged",)) for variable in block)
+    rest = tuple(variable_row(variable, plan, ledger, skip=("not_imaged", NOT_KNOWN)) for variable in block)
     return Row(Cell("MRI findings", notes=(_IMAGED_NOTE,)), (), (first, *rest))
 
 
@@ -239,16 +245,10 @@ def _notes(variables: Sequence[Variable], plan: Plan) -> tuple[str, ...]:
 def _title(groups: Groups) -> str:
     """Caption from the grouping."""
     return (
-        f"Characteristics of the patients by {_lower(groups.label)}"
+        f"Characteristics of the patients by {in_sentence(groups.label)}"
         if groups.label
         else "Characteristics of the patients"
     )
-
-
-def _lower(label: str) -> str:
-    """Label inside a sentence: the first letter small unless it is an acronym or a name."""
-    second = label[1:2]
-    return label if not second or second.isupper() or second.isdigit() else label[0].lower() + label[1:]
 
 
 def _texts(columns: Iterable[Column]) -> list[str]:

@@ -135,7 +135,7 @@ def make_variable(
     reasons = _reasons(data, name)
     if _is_finding_or_binary(column):
         coded, _ = binary_states(column)
-        kind: Kind = "finding" if _is_finding(column) else "binary"
+        kind: Kind = "finding" if is_finding(column) else "binary"
         texts = ("absent", "present") if kind == "finding" else ("no", "yes")
         printed = tuple(level_label(name, text, labels) for text in texts)
         return Variable(name, label, unit, kind, "levels", coded, texts, printed, _explain(reasons, coded), 0)
@@ -174,7 +174,15 @@ def default_variables(data: pd.DataFrame, facts: Mapping[str, ColumnFacts]) -> l
     return chosen
 
 
-def _is_finding(column: pd.Series) -> bool:
+def imaged_states(finding: Variable) -> NDArray[np.float64]:
+    """Code from a finding who was imaged: 1 yes, 0 no, NaN where nobody knows, shape (n,)."""
+    states = np.ones(len(finding.reasons))
+    states[finding.reasons == "not_imaged"] = 0.0
+    states[finding.reasons == NOT_KNOWN] = np.nan
+    return states
+
+
+def is_finding(column: pd.Series) -> bool:
     """Whether the column has the states of an MRI finding."""
     labels = (
         set(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else set(column.dropna())

@@ -17,7 +17,7 @@ font-variant-numeric:tabular-nums;margin:0}
 .cohort-table th,.cohort-table td{padding:.22em .75em;border:0;vertical-align:top;background:none;
 color:inherit}
 .cohort-table thead th{font-weight:700;vertical-align:bottom;white-space:pre-line}
-.cohort-table thead tr:last-child th,.cohort-table thead th.last{border-bottom:1px solid currentColor}
+.cohort-table thead tr:last-child th,.cohort-table thead .last{border-bottom:1px solid currentColor}
 .cohort-table thead th.spanner{position:relative;white-space:normal;padding-bottom:.35em}
 .cohort-table thead th.spanner::after{content:"";position:absolute;left:.75em;right:.75em;bottom:0;
 border-bottom:1px solid currentColor}
