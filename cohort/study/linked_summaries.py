@@ -201,7 +201,7 @@ def late_neurotoxicity(registry: Registry, base: pd.DataFrame, after_day: int) -
     codes = np.where(rows >= 0, 1, np.where(collected & ~unsure, 0, -1)).astype(np.int8)
     out = pd.DataFrame(
         {
-            "late_neurotoxicity": pd.Categorical.from_codes(codes, NO_YES),
+            "late_neurotoxicity": pd.Categorical.from_codes(codes, categories=pd.Index(NO_YES)),
             "late_neurotoxicity_day": take_rows(first[["event_day"]], rows)["event_day"].astype("Int64"),
         }
     )

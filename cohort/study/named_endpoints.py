@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -19,6 +19,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 LAST_CONTACT = "last_contact_day"
+LAST_ASSESSED = "icans_last_assessed_day"
 HALF_DAY = 0.5
 
 
@@ -75,11 +76,12 @@ def endpoint(
 
     Time runs from the infusion (day 0), or from the landmark. On a shared day the event of interest or
     relapse comes before death, since the patient lived to have it: death on the day of relapse is not
-    non-relapse mortality. Follow-up ends at the last contact, or at the last dated event when that is later;
-    follow-up that ends on day 0 lasts half a day.
+    non-relapse mortality. Without an event, follow-up ends at the last contact; an event dated later counts.
+    Follow-up that ends on day 0 lasts half a day.
 
     Patients are left out, with the reason and the count, when follow-up or the day of an event that happened
-    is missing, when it is not known whether an event happened, or when a day lies before the infusion.
+    is missing, when it is not known whether an event happened, or when a day lies before the infusion. Whose
+    vital status is not recorded was alive at the last contact and is censored then.
 
     Parameters
     ----------
@@ -121,7 +123,7 @@ def endpoint(
     >>> endpoint("overall_survival", data)
     Endpoint overall_survival: 3 patients, time in days from day 0
       censored 1, death 2
-      follow-up of 1 patients ended on day 0 and counts as half a day
+      follow-up of 1 patient ended on day 0 and counts as half a day
     >>> endpoint("overall_survival", data, landmark_day=30)
     Endpoint overall_survival: 2 patients, time in days from day 30
       censored 1, death 1
@@ -133,48 +135,63 @@ def endpoint(
     require_columns(data, [*dict.fromkeys(needed), LAST_CONTACT])
     require_unique_index(data)
     states = _states(definition, name)
-    follow_up = _follow_up(data, definition, states)
+    seen = _landmark(_follow_up(data, definition, states), landmark_day)
+    excluded, keep = _exclude(seen.reasons, len(data))
     origin = 0.0 if landmark_day is None else float(landmark_day)
-    day, event = follow_up.day, follow_up.event
-    reasons = list(follow_up.reasons)
-    if landmark_day is not None:
-        gone = day <= origin
-        reasons.append((f"event at or before the landmark (day {origin:g})", gone & (event > 0)))
-        reasons.append((f"censored at or before the landmark (day {origin:g})", gone & (event == 0)))
-    notes = []
-    if horizon_day is not None:
-        beyond = day > horizon_day
-        day, event = np.where(beyond, horizon_day, day), np.where(beyond, 0, event)
-        if beyond.any():
-            notes.append(f"follow-up censored at day {horizon_day:g}")
-    excluded, keep = _exclude(reasons, len(data))
-    time = day - origin
-    same_day = keep & (time == 0)
-    if same_day.any():
-        notes.append(f"follow-up of {int(same_day.sum())} patients ended on day 0 and counts as half a day")
+    end = np.inf if horizon_day is None else float(horizon_day)
+    time = np.minimum(seen.day, end)[keep] - origin
+    event = np.where(seen.day > end, 0, seen.event)[keep]
     frame = data.loc[keep]
     return Endpoint(
         name=name,
-        start=np.zeros(int(keep.sum())),
-        stop=np.where(same_day, HALF_DAY, time)[keep],
-        event=event[keep].astype(np.int64),
+        start=np.zeros(len(frame)),
+        stop=np.where(time == 0, HALF_DAY, time),
+        event=event.astype(np.int64),
         states=states,
         index=frame.index,
         frame=frame,
         facts=MappingProxyType(declared_facts(data)),
         origin_day=origin,
         excluded=excluded,
-        notes=tuple(notes),
+        notes=_notes(seen, keep, time, end),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _FollowUp:
-    """Last day and event of each patient, and who cannot be used, by reason."""
+    """Last day and event of each patient, who cannot be used by reason, and what to tell of whom."""
 
     day: FloatArray
     event: NDArray[np.int64]
     reasons: tuple[tuple[str, BoolArray], ...]
+    told: tuple[tuple[str, BoolArray], ...] = ()
+
+
+def _landmark(seen: _FollowUp, landmark_day: float | None) -> _FollowUp:
+    """Leave out whose follow-up ends at or before the landmark."""
+    if landmark_day is None:
+        return seen
+    gone = seen.day <= landmark_day
+    event = (f"event at or before the landmark (day {landmark_day:g})", gone & (seen.event > 0))
+    censored = (f"censored at or before the landmark (day {landmark_day:g})", gone & (seen.event == 0))
+    return replace(seen, reasons=(*seen.reasons, event, censored))
+
+
+def _notes(seen: _FollowUp, keep: BoolArray, time: FloatArray, end: float) -> tuple[str, ...]:
+    """Say which conventions were applied, and to how many patients."""
+    told = [(text, int((keep & whom).sum())) for text, whom in seen.told]
+    notes = [text.format(patients=_patients(n)) for text, n in told if n]
+    if (seen.day[keep] > end).any():
+        notes.append(f"follow-up censored at day {end:g}")
+    if (time == 0).any():
+        notes.append(
+            f"follow-up of {_patients(int((time == 0).sum()))} ended on day 0 and counts as half a day"
+        )
+    return tuple(notes)
+
+
+def _patients(n: int) -> str:
+    return f"{n} patient" if n == 1 else f"{n} patients"
 
 
 def _definition(name: str, competing: tuple[str, ...] | None) -> _Definition:
@@ -221,13 +238,15 @@ def _states(definition: _Definition, name: str) -> tuple[str, ...]:
 
 def _follow_up(data: pd.DataFrame, definition: _Definition, states: tuple[str, ...]) -> _FollowUp:
     """Find each patient's first event, the earlier in the definition on a shared day."""
-    last = _days(data, LAST_CONTACT)
+    last, told = _last_contact(data, icans=definition[0][0] == "icans")
     day, event = np.full(len(data), np.inf), np.zeros(len(data), dtype=np.int64)
-    latest, reasons = last.copy(), []
+    reasons: list[tuple[str, BoolArray]] = []
     for source, state in definition:
         when, undated, unknown = _when(data, source)
-        if source == "death":  # cannot have come before another event
+        if source == "death":  # the last of all events, and not before the last contact
             undated, unknown = undated & (event == 0), unknown & (event == 0)
+            told.append(("vital status of {patients} is not recorded; censored at last contact", unknown))
+            unknown = np.zeros_like(unknown)
         reasons += [
             (f"{source} without a day", undated),
             (f"not known whether {source} happened", unknown),
@@ -236,11 +255,21 @@ def _follow_up(data: pd.DataFrame, definition: _Definition, states: tuple[str, .
         earlier = when < day
         day = np.where(earlier, when, day)
         event = np.where(earlier, states.index(state) + 1, event)
-        latest = np.fmax(latest, when)
-    day = np.where(event > 0, day, latest)
+    day = np.where(event > 0, day, last)
     reasons.append(("last contact missing", np.isnan(day)))
     reasons.append(("last contact before infusion", (event == 0) & (day < 0)))
-    return _FollowUp(day, event, tuple(reasons))
+    return _FollowUp(day, event, tuple(reasons), tuple(told))
+
+
+def _last_contact(data: pd.DataFrame, *, icans: bool) -> tuple[FloatArray, list[tuple[str, BoolArray]]]:
+    """Return the day until which a patient was followed; for ICANS at least to the last assessment."""
+    last = _days(data, LAST_CONTACT)
+    if not icans or LAST_ASSESSED not in data.columns:
+        return last, []
+    assessed = _days(data, LAST_ASSESSED)
+    instead = np.isnan(last) & ~np.isnan(assessed) & np.isnan(_days(data, EVENTS["icans"].day))
+    text = "follow-up of {patients} ends at the last neurological assessment, as no last contact is recorded"
+    return np.where(np.isnan(last), assessed, last), [(text, instead)]
 
 
 def _when(data: pd.DataFrame, source: str) -> tuple[FloatArray, BoolArray, BoolArray]:
@@ -269,7 +298,9 @@ def _days(data: pd.DataFrame, column: str) -> FloatArray:
     )
 
 
-def _exclude(reasons: list[tuple[str, BoolArray]], n: int) -> tuple[tuple[tuple[str, int], ...], BoolArray]:
+def _exclude(
+    reasons: tuple[tuple[str, BoolArray], ...], n: int
+) -> tuple[tuple[tuple[str, int], ...], BoolArray]:
     """Leave patients out under the first reason that applies, and count them by reason."""
     keep = np.ones(n, dtype=bool)
     counted: dict[str, int] = {}

@@ -18,6 +18,7 @@ from cohort.study.endpoints import Endpoint, require_columns
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 SUBJECT = "subject"
+FIRST_DAY = "_first_day"
 
 
 def counting_process(endpoint: Endpoint, exposures: Mapping[str, pd.Series | str]) -> Endpoint:
@@ -80,14 +81,15 @@ def counting_process(endpoint: Endpoint, exposures: Mapping[str, pd.Series | str
     for name, first_day in exposures.items():
         days, absent = _first_days(endpoint, labels, name, first_day)
         first_days[name] = days - endpoint.origin_day
-        states = _states(frame, name)
+        states = _states(frame, _finding(frame, name, first_day))
         undated |= (states == "present") & np.isnan(days)
         notes.append(_note(name, first_days[name], endpoint, labels, states, absent))
     kept = _keep_rows(_Rows.of(endpoint, first_days), ~undated)
     rows = kept
     for name in first_days:
         rows = _split(rows, name)
-    return _endpoint_of(endpoint, labels, rows, tuple(notes), len(np.unique(labels.codes[undated])))
+    made = _endpoint_of(endpoint, labels, rows, tuple(notes), len(np.unique(labels.codes[undated])))
+    return replace(made, facts=_facts_of(endpoint, exposures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,12 @@ def _first_days(
     ), absent
 
 
+def _finding(frame: pd.DataFrame, name: str, first_day: pd.Series | str) -> str:
+    """Return the column whose states go with the first days: the exposure itself, or x of x_first_day."""
+    stem = first_day.removesuffix(FIRST_DAY) if isinstance(first_day, str) else ""
+    return name if name in frame.columns else stem
+
+
 def _states(frame: pd.DataFrame, name: str) -> NDArray[np.object_]:
     """Return the three-state values of the frame's column of that name; empty strings when it has none."""
     if name in frame.columns and is_three_state(frame[name]):
@@ -224,6 +232,16 @@ def _subject_column(endpoint: Endpoint, labels: _Labels) -> pd.Series:
     return own
 
 
+def _facts_of(endpoint: Endpoint, exposures: Mapping[str, pd.Series | str]) -> Mapping[str, ColumnFacts]:
+    """Return the facts with those of the exposures, which stay part of the grades of their columns."""
+    facts = dict(endpoint.facts)
+    for name, first_day in exposures.items():
+        column = first_day if isinstance(first_day, str) else name
+        own = facts.get(name, facts.get(column, ColumnFacts()))
+        facts[name] = replace(own, known="daily", known_day=None, unit="")
+    return MappingProxyType(facts)
+
+
 def _endpoint_of(
     endpoint: Endpoint, labels: _Labels, rows: _Rows, notes: tuple[str, ...], n_undated: int
 ) -> Endpoint:
@@ -234,10 +252,6 @@ def _endpoint_of(
     for name, values in exposed.items():
         frame[name] = values
     frame.attrs = dict(endpoint.frame.attrs)
-    facts = dict(endpoint.facts)
-    facts |= {
-        name: replace(facts.get(name, ColumnFacts()), known="daily", known_day=None) for name in exposed
-    }
     undated = (("exposure present but its first day unknown", n_undated),) if n_undated else ()
     return replace(
         endpoint,
@@ -246,7 +260,6 @@ def _endpoint_of(
         event=rows.event,
         index=frame.index,
         frame=frame,
-        facts=MappingProxyType(facts),
         subject=pd.factorize(codes)[0].astype(np.int64),
         counting=True,
         excluded=endpoint.excluded + undated,

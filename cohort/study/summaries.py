@@ -142,7 +142,7 @@ def _check_request(
         raise StudyError(
             f"The summary {name!r} uses a column that does not exist: {', '.join(absent)}.",
             evidence=f"columns of the table: {', '.join(str(c) for c in table.columns[:15])}",
-            remedy='summarize(data, registry.lab, name="peak_crp", variable="value", before="icans_onset_day")',
+            remedy='summarize(data, registry.lab, name="peak_crp", variable="value")',
         )
     if name in data.columns:
         raise StudyError(f"The data have a column {name!r} already.", remedy="Give the summary another name.")
