@@ -11,8 +11,8 @@ import pandas as pd
 from cohort.neurotox.episodes import icans_episodes
 from cohort.neurotox.icans import grade_icans
 from cohort.neurotox.icans_domains import DOMAINS
-from cohort.neurotox.reported import SYSTEMS
 from cohort.neurotox.patient_grades import patient_icans
+from cohort.neurotox.reported import SYSTEMS
 
 LIMIT_SECONDS = 2.0
 

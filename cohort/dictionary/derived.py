@@ -1,4 +1,4 @@
-"""What is known about computed columns: read from ``derived.yaml``, ``findings.yaml`` and the infusion table."""
+"""What is known about computed columns, from ``derived.yaml``, ``findings.yaml`` and the infusion table."""
 
 from __future__ import annotations
 
@@ -260,7 +260,8 @@ def _facts(window_end: float | None) -> Mapping[str, ColumnFacts]:
             unit=printed_unit(column.unit),
         )
     part_of_icans = taxonomy.part_of_icans
-    for entry in (*taxonomy.findings, *taxonomy.composites):
+    entries: tuple[Finding | Composite, ...] = (*taxonomy.findings, *taxonomy.composites)
+    for entry in entries:
         for template in derived.finding_columns:
             facts[entry.value + template.suffix] = ColumnFacts(
                 known="at_exam",

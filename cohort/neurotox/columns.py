@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,9 @@ def read_levels(frame: pd.DataFrame, column: str, levels: Mapping[str, int]) -> 
         return np.full(len(frame), UNASSESSED)
     values = frame[column]
     if pd.api.types.is_bool_dtype(values.dtype) and set(levels) == set(NO_YES):
-        return values.astype("boolean").astype("Int8").to_numpy(dtype=np.int8, na_value=-1)
+        return np.asarray(
+            values.astype("boolean").astype("Int8").to_numpy(dtype=np.int8, na_value=-1), np.int8
+        )
     if isinstance(values.dtype, pd.CategoricalDtype):
         codes, labels = values.cat.codes.to_numpy(), values.cat.categories
     else:
@@ -49,7 +52,9 @@ def read_numbers(
     if column not in frame.columns:
         return np.full(len(frame), np.nan)
     try:
-        values = frame[column].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+        values = np.asarray(
+            frame[column].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), float
+        )
     except (TypeError, ValueError):
         raise RangeError(
             f"column {column!r} is not numeric",
@@ -99,14 +104,12 @@ def key_columns(frame: pd.DataFrame) -> list[str]:
 
 
 def group_codes(frame: pd.DataFrame, keys: Sequence[str]) -> tuple[NDArray[np.int64], pd.DataFrame]:
-    """Number the distinct keys in sorted order; return each row's number and the table of keys."""
+    """Return each row's number among the distinct keys in sorted order, and the table of keys."""
     if not len(frame):
         return np.empty(0, dtype=np.int64), frame[list(keys)].reset_index(drop=True)
-    codes = (
-        frame.groupby(list(keys), sort=True, observed=True, dropna=False).ngroup().to_numpy(dtype=np.int64)
-    )
+    codes = frame.groupby(list(keys), sort=True, observed=True, dropna=False).ngroup().to_numpy()
     _, first = np.unique(codes, return_index=True)
-    return codes, frame[list(keys)].iloc[first].reset_index(drop=True)
+    return codes.astype(np.int64), frame[list(keys)].iloc[first].reset_index(drop=True)
 
 
 def int64(values: NDArray[np.generic], missing: Flags | None = None) -> pd.Series:
@@ -116,7 +119,12 @@ def int64(values: NDArray[np.generic], missing: Flags | None = None) -> pd.Serie
     return pd.Series(pd.arrays.IntegerArray(np.where(mask, 0, floats).astype(np.int64), mask.copy()))
 
 
+def category(codes: NDArray[np.integer[Any]] | NDArray[np.bool_], labels: Sequence[str]) -> pd.Series:
+    """Return a category series from positions in the labels; -1 is missing."""
+    dtype = pd.CategoricalDtype(list(labels))
+    return pd.Series(pd.Categorical.from_codes(np.asarray(codes, dtype=np.int8), dtype=dtype))
+
+
 def no_yes(yes: Flags, no: Flags) -> pd.Series:
     """Return a no/yes category; missing where neither flag holds."""
-    codes = np.where(yes, 1, np.where(no, 0, -1)).astype(np.int8)
-    return pd.Series(pd.Categorical.from_codes(codes, categories=["no", "yes"]))
+    return category(np.where(yes, 1, np.where(no, 0, -1)), ("no", "yes"))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohort.errors import StudyError
 from cohort.neurotox.bounds import MAX_DERIVED, Bounds, worst
-from cohort.neurotox.columns import NO_YES, Flags, Levels, int64, read_levels, read_numbers
+from cohort.neurotox.columns import NO_YES, Flags, Levels, category, int64, read_levels, read_numbers
 from cohort.neurotox.icans import GRADING_KEY, SOURCES
 from cohort.neurotox.reported import CRS_CROSSWALK, narrow, nothing_reported, read_reported
 
@@ -37,9 +37,9 @@ FIO2_BANDS: Mapping[str, int] = {"room_air": 0, "below_40": 1, "40_or_more": 1}
 def grade_crs(frame: pd.DataFrame, reported: Literal["fill", "ignore"] = "fill") -> pd.DataFrame:
     """Grade every assessment by the ASTCT consensus, as bounds where the record leaves the grade open.
 
-    CRS needs fever (38.0 C or more, without another cause); once antipyretic or anticytokine therapy was given it
-    does not. With it, the grade is the worse of hypotension and hypoxia, at least 1. What was not assessed is
-    never taken as normal. Grade 5 is never inferred.
+    CRS needs fever (38.0 C or more, without another cause); once antipyretic or anticytokine therapy was
+    given it does not. With it, the grade is the worse of hypotension and hypoxia, at least 1. What was not
+    assessed is never taken as normal. Grade 5 is never inferred.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def grade_crs(frame: pd.DataFrame, reported: Literal["fill", "ignore"] = "fill")
     Returns
     -------
     DataFrame of shape (n_assessments, n_columns + 4)
-        The input's rows in order with ``crs_grade_lower``, ``crs_grade_upper``, ``crs_grade`` (missing when the
-        bounds differ) and ``crs_grade_source`` (derived, derived_bounds, reported, crosswalk, none).
+        The input's rows in order with ``crs_grade_lower``, ``crs_grade_upper``, ``crs_grade`` (missing when
+        the bounds differ) and ``crs_grade_source`` (derived, derived_bounds, reported, crosswalk, none).
 
     Raises
     ------
@@ -68,10 +68,10 @@ def grade_crs(frame: pd.DataFrame, reported: Literal["fill", "ignore"] = "fill")
 
     Notes
     -----
-    6 L/min is low flow, more is high flow, whatever the cannula was called. One vasopressor with vasopressin is
-    one. Intubation only to protect the airway is not hypoxia. A missing ``fever_other_cause`` counts as no; a
-    missing ``antipyretic_or_anticytokine`` leaves open whether the afebrile still have CRS. Without fever, but
-    treated, neither hypotension nor hypoxia is grade 0.
+    6 L/min is low flow, more is high flow, whatever the cannula was called. One vasopressor with vasopressin
+    is one. Intubation only to protect the airway is not hypoxia. A missing ``fever_other_cause`` counts as
+    no; a missing ``antipyretic_or_anticytokine`` leaves open whether the afebrile still have CRS. Without
+    fever, but treated, neither hypotension nor hypoxia is grade 0.
 
     References
     ----------
@@ -107,9 +107,7 @@ def grade_crs(frame: pd.DataFrame, reported: Literal["fill", "ignore"] = "fill")
         crs_grade_lower=int64(full.lower).set_axis(frame.index),
         crs_grade_upper=int64(full.upper).set_axis(frame.index),
         crs_grade=int64(full.lower, ~determined).set_axis(frame.index),
-        crs_grade_source=pd.Series(
-            pd.Categorical.from_codes(codes, categories=list(SOURCES)), index=frame.index
-        ),
+        crs_grade_source=category(codes, SOURCES).set_axis(frame.index),
     )
     counts = {
         "n_assessments": n,
@@ -124,8 +122,8 @@ def grade_crs(frame: pd.DataFrame, reported: Literal["fill", "ignore"] = "fill")
     return out
 
 
-def _fever(frame: pd.DataFrame) -> tuple[Levels, Flags, Flags]:
-    """Return fever as 1, 0 or -1 unknown, what therapy is known of (1, 0, -1), and where fever was assessed."""
+def _fever(frame: pd.DataFrame) -> tuple[Levels, Levels, Flags]:
+    """Return fever and therapy as 1, 0 or -1 unknown, and where fever was assessed."""
     temperature = read_numbers(frame, "temperature_c", *TEMPERATURE_RANGE_C, step=None, unit="C")
     said = read_levels(frame, "fever", NO_YES)
     measured = np.where(np.isnan(temperature), -1, temperature >= FEVER_C)

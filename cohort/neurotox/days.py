@@ -55,8 +55,9 @@ def require_graded(graded: pd.DataFrame, toxicity: Graded, what: str) -> None:
 
 
 def is_period(graded: pd.DataFrame) -> Flags:
-    """Whether each row is the maximum of a reporting period; without ``assessment_type`` every row is daily."""
-    return read_levels(graded, "assessment_type", ASSESSMENT_TYPES) == ASSESSMENT_TYPES["period_maximum"]
+    """Whether each row is the maximum of a period; without ``assessment_type`` every row is daily."""
+    kind = read_levels(graded, "assessment_type", ASSESSMENT_TYPES)
+    return np.asarray(kind == ASSESSMENT_TYPES["period_maximum"], dtype=bool)
 
 
 def says_something(graded: pd.DataFrame, toxicity: Graded = ICANS) -> Flags:

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from cohort.dictionary.derived import declare_derived
 from cohort.errors import RangeError, StudyError
-from cohort.neurotox.columns import NO_YES, Flags, Numbers, group_codes, int64, key_columns, read_levels
+from cohort.neurotox.columns import (
+    NO_YES,
+    Flags,
+    Numbers,
+    category,
+    group_codes,
+    int64,
+    key_columns,
+    read_levels,
+)
 from cohort.neurotox.days import (
     ICANS,
     bound_values,
@@ -43,11 +52,11 @@ class _Episodes:
 def icans_episodes(graded: pd.DataFrame, gap_days: int = 3) -> pd.DataFrame:
     """Summarize graded assessments as episodes of ICANS.
 
-    A day's grade is the worst of its assessments. An episode starts on the first day known to have ICANS (lower
-    bound of at least 1). It ends when at least ``gap_days`` days known to be grade 0 pass before the next day with
-    ICANS, which then starts a new episode. Days not assessed, and days whose grade is open from 0, neither start
-    an episode nor end one. Registries that report a maximum per period give their episode from the reported
-    onset and resolution, where no daily row of the patient shows one.
+    A day's grade is the worst of its assessments. An episode starts on the first day known to have ICANS
+    (lower bound of at least 1). It ends when at least ``gap_days`` days known to be grade 0 pass before the
+    next day with ICANS, which then starts a new episode. Days not assessed, and days whose grade is open from
+    0, neither start an episode nor end one. Registries that report a maximum per period give their episode
+    from the reported onset and resolution, where no daily row of the patient shows one.
 
     Parameters
     ----------
@@ -59,11 +68,11 @@ def icans_episodes(graded: pd.DataFrame, gap_days: int = 3) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n_episodes, n_columns)
-        Keys, ``episode_number`` (1, 2, ... per infusion), ``icans_onset_day`` (first day known with ICANS) with
-        ``_lower`` (the day after the last one known without, not before the infusion) and ``_upper``;
-        ``icans_grade`` at the peak with bounds, and imaging-blind; ``icans_peak_day`` (first day of the highest
-        lower bound); ``icans_last_day`` (last day known with ICANS); ``icans_resolved_day`` (the same when a day
-        known without ICANS follows, else missing); ``icans_duration_days`` (resolved - onset + 1);
+        Keys, ``episode_number`` (1, 2, ... per infusion), ``icans_onset_day`` (first day known with ICANS)
+        with ``_lower`` (the day after the last one known without, not before the infusion) and ``_upper``;
+        ``icans_grade`` at the peak with bounds, and imaging-blind; ``icans_peak_day`` (first day of the
+        highest lower bound); ``icans_last_day`` (last day known with ICANS); ``icans_resolved_day`` (the same
+        when a day known without ICANS follows, else missing); ``icans_duration_days`` (resolved - onset + 1);
         ``icans_ongoing`` at the last assessment; ``icans_recurrent`` (a later episode than the first);
         ``icans_episode_source`` (daily, period_maximum). Patients without ICANS have no row.
 
@@ -80,9 +89,9 @@ def icans_episodes(graded: pd.DataFrame, gap_days: int = 3) -> pd.DataFrame:
 
     Notes
     -----
-    ``icans_duration_days`` counts the days from the first to the last with ICANS, both included. It is missing
-    (censored) when ICANS was ongoing at the last assessment, or at death. ``attrs["cohort_grading"]`` keeps the
-    options of the grading beside ``gap_days`` and the number of rows without a day.
+    ``icans_duration_days`` counts the days from the first to the last with ICANS, both included. It is
+    missing (censored) when ICANS was ongoing at the last assessment, or at death. ``attrs["cohort_grading"]``
+    keeps the options of the grading beside ``gap_days`` and the number of rows without a day.
 
     Examples
     --------
@@ -109,9 +118,8 @@ def icans_episodes(graded: pd.DataFrame, gap_days: int = 3) -> pd.DataFrame:
     frame = pd.concat(parts, ignore_index=True) if parts else _as_frame(daily, keys, names)
     frame = frame.sort_values(["_group", "icans_onset_day"], kind="stable", ignore_index=True)
     frame.insert(len(names), "episode_number", (frame.groupby("_group").cumcount() + 1).astype("Int64"))
-    frame["icans_recurrent"] = pd.Categorical.from_codes(
-        (frame["episode_number"] > 1).astype(int), ["no", "yes"]
-    )
+    later = (frame["episode_number"] > 1).to_numpy(dtype=bool)
+    frame["icans_recurrent"] = category(later, ("no", "yes"))
     frame = frame.drop(columns="_group")
     undated = int((keep & np.isnan(day_numbers(graded, "assessment_day"))).sum())
     frame.attrs = {
@@ -244,7 +252,7 @@ def _check_order(onset: Numbers, resolved: Numbers) -> None:
         raise RangeError(
             "reported ICANS dates are out of order",
             evidence=f"onset before the infusion: {before} rows; resolution before onset: {reversed_} rows",
-            remedy="set the wrong day to missing; harmonize() marks it when the dictionary declares the order",
+            remedy="set the wrong day to missing; harmonize() marks what the dictionary orders",
         )
 
 
@@ -271,7 +279,7 @@ def _as_frame(episodes: _Episodes, keys: pd.DataFrame, names: list[str]) -> pd.D
             "icans_last_day": int64(episodes.last_day),
             "icans_resolved_day": int64(resolved_day),
             "icans_duration_days": int64(resolved_day - episodes.onset + 1),
-            "icans_ongoing": pd.Categorical.from_codes((~episodes.resolved).astype(np.int8), ["no", "yes"]),
+            "icans_ongoing": category(~episodes.resolved, ("no", "yes")),
             "icans_episode_source": pd.Categorical(
                 [kind] * lower.size, categories=["daily", "period_maximum"]
             ),

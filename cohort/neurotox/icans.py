@@ -11,7 +11,16 @@ import pandas as pd
 
 from cohort.errors import StudyError
 from cohort.neurotox.bounds import Bounds, choose, domain_bounds, hull, worst
-from cohort.neurotox.columns import NO_YES, UNASSESSED, Flags, Levels, int64, read_levels, read_numbers
+from cohort.neurotox.columns import (
+    NO_YES,
+    UNASSESSED,
+    Flags,
+    Levels,
+    category,
+    int64,
+    read_levels,
+    read_numbers,
+)
 from cohort.neurotox.days import BLIND
 from cohort.neurotox.icans_domains import (
     CAPD_MAX,
@@ -74,22 +83,24 @@ def grade_icans(
     age_boundary : float, default=12
         Age in years from which ICE applies.
     unscanned : {'clinical', 'unknown'}, default='clinical'
-        No scan made: ``clinical`` takes edema on imaging as absent when posturing, abducens palsy, papilledema
-        and the Cushing triad were all assessed and negative; ``unknown`` leaves the bound at 4.
+        No scan made: ``clinical`` takes edema on imaging as absent when posturing, abducens palsy,
+        papilledema and the Cushing triad were all assessed and negative; ``unknown`` leaves the bound at 4.
     reported : {'fill', 'ignore'}, default='fill'
-        Whether a reported grade narrows what the domains leave open. Grades of other systems give an interval.
+        Whether a reported grade narrows what the domains leave open. Grades of other systems give an
+        interval.
 
     Returns
     -------
     DataFrame of shape (n_assessments, n_columns + 9)
-        The input's rows in order with ``icans_grade_lower``, ``icans_grade_upper``, ``icans_grade`` (missing when
-        the bounds differ), ``icans_driver``, the same four with the suffix ``_imaging_blind``, and
+        The input's rows in order with ``icans_grade_lower``, ``icans_grade_upper``, ``icans_grade`` (missing
+        when the bounds differ), ``icans_driver``, the same four with the suffix ``_imaging_blind``, and
         ``icans_grade_source``. ``attrs["cohort_grading"]`` holds the options and counts.
 
     Raises
     ------
     RangeError
-        When a score is impossible (ICE 11) or a label unknown; names the column, the count and what is allowed.
+        When a score is impossible (ICE 11) or a label unknown; names the column, the count and what is
+        allowed.
     StudyError
         When an option is unknown, or ``population="by_age"`` without ``age_years``.
 
@@ -99,17 +110,17 @@ def grade_icans(
 
     Notes
     -----
-    The driver names the domains that set the lower bound, joined by ``+`` in the order of the table (``ice`` or
-    ``capd``, ``consciousness``, ``seizure``, ``motor_deficit``, ``edema_imaging``, ``posturing``,
-    ``abducens_palsy``, ``papilledema``, ``cushing_triad``); ``reported`` when a reported grade set it; ``none``
-    when nothing raises it above 0; missing when nothing is known.
+    The driver names the domains that set the lower bound, joined by ``+`` in the order of the table (``ice``
+    or ``capd``, ``consciousness``, ``seizure``, ``motor_deficit``, ``edema_imaging``, ``posturing``,
+    ``abducens_palsy``, ``papilledema``, ``cushing_triad``); ``reported`` when a reported grade set it;
+    ``none`` when nothing raises it above 0; missing when nothing is known.
 
-    ICE of which only some items were asked, ICE whose total contradicts its items (counted), and ICE known only
-    through CARTOX-10 (within one point) are intervals of scores. A missing ``edema_with_hemorrhage`` or
+    ICE of which only some items were asked, ICE whose total contradicts its items (counted), and ICE known
+    only through CARTOX-10 (within one point) are intervals of scores. A missing ``edema_with_hemorrhage`` or
     ``sedated`` counts as no.
 
-    The imaging-blind grade leaves edema on imaging out. From a reported grade alone it is known up to grade 2;
-    from 3 on it is an interval from 0, because imaging may have set the grade.
+    The imaging-blind grade leaves edema on imaging out. From a reported grade alone it is known up to grade
+    2; from 3 on it is an interval from 0, because imaging may have set the grade.
 
     References
     ----------
@@ -181,7 +192,7 @@ def _check_options(frame: pd.DataFrame, population: str, unscanned: str, reporte
 def _read_domains(
     frame: pd.DataFrame, population: Population, age_boundary: float, unscanned: str
 ) -> _Domains:
-    """Read every domain that the frame has, and apply the rules that make a value not assessed or not count."""
+    """Read every domain, and apply the rules that make a value not assessed or not count."""
     levels = {name: read_levels(frame, name, labels) for name, labels in DOMAINS.items()}
     sedated = read_levels(frame, "sedated", NO_YES) == 1
     levels["consciousness"] = np.where(sedated, UNASSESSED, levels["consciousness"]).astype(np.int8)
@@ -220,7 +231,7 @@ def _cognition(
     levels: Mapping[str, Levels],
     sedated: Flags,
 ) -> tuple[dict[str, Bounds], Flags, Flags, int]:
-    """Return the ICE and CAPD domains, where one was assessed, where ICE contradicts itself, and tests ignored."""
+    """Return the ICE and CAPD domains, where assessed, where contradictory, and the tests ignored."""
     n = len(frame)
     items = {
         name: read_numbers(frame, name, 0, top) for name, top in ICE_ITEMS.items() if name in frame.columns
@@ -260,7 +271,7 @@ def _grade(domains: Mapping[str, Bounds], n: int) -> Bounds:
 def _drivers(
     domains: Mapping[str, Bounds], derived: Bounds, final: Bounds, used: Flags, known: Flags
 ) -> pd.Series:
-    """Name what set the lower bound: domains, or the reported grade where it raised the bound or stands alone."""
+    """Name what set the lower bound: domains, or the report where it raised the bound or stands alone."""
     names = driver_names(domains, derived.lower)
     by_report = used & ((final.lower > derived.lower) | (derived.lower == 0))
     names[by_report] = "reported"
@@ -285,7 +296,7 @@ def _source(full: Bounds, any_assessed: Flags, used: Flags, said: Reported, inde
     codes = np.select(
         [used & said.crosswalk, used, any_assessed & determined, any_assessed], [3, 2, 0, 1], default=4
     ).astype(np.int8)
-    return pd.Series(pd.Categorical.from_codes(codes, categories=list(SOURCES)), index=index)
+    return category(codes, SOURCES).set_axis(index)
 
 
 def _counts(

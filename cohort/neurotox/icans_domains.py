@@ -1,7 +1,7 @@
 """ASTCT 2019 ICANS as tables: each domain's arrays to a lower and an upper grade.
 
-A domain that was assessed has lower = upper; one that was not can reach grade 4. Source of the table: Lee DW et
-al. (2019), Biol Blood Marrow Transplant 25:625-638, doi:10.1016/j.bbmt.2018.12.758.
+A domain that was assessed has lower = upper; one that was not can reach grade 4. Source of the table: Lee DW
+et al. (2019), Biol Blood Marrow Transplant 25:625-638, doi:10.1016/j.bbmt.2018.12.758.
 """
 
 from __future__ import annotations

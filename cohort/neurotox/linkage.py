@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.dictionary.derived import declare_derived
-from cohort.neurotox.columns import KEYS, Numbers, int64, read_numbers, require_columns
+from cohort.neurotox.columns import KEYS, Numbers, category, int64, read_numbers, require_columns
 from cohort.neurotox.mri_exams import read_exams
 
 _EPISODE_COLUMNS = (
@@ -25,7 +25,8 @@ def mri_timing(mri_exam: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     mri_exam : DataFrame of shape (n_exams, n_columns)
-        Examinations with ``patient_id``, ``exam_id`` and ``exam_day``; those not made or undated are left out.
+        Examinations with ``patient_id``, ``exam_id`` and ``exam_day``; those not made or undated are left
+        out.
     episodes : DataFrame of shape (n_episodes, n_columns)
         Output of `icans_episodes`.
 
@@ -33,9 +34,9 @@ def mri_timing(mri_exam: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame of shape (n_dated_exams, n_columns)
         Keys, ``exam_id``, ``mri_day``, ``icans_onset_day`` of the episode whose onset is nearest (ties: the
-        earlier episode), ``days_from_onset`` (negative before onset), ``during_icans`` (no/yes; missing when the
-        end of the episode is not known), and the peak grade of that episode with its bounds. Examinations of
-        patients without an episode of known onset have these missing. Sorted by keys, day and examination.
+        earlier episode), ``days_from_onset`` (negative before onset), ``during_icans`` (no/yes; missing when
+        the end of the episode is not known), and the peak grade of that episode with its bounds. Examinations
+        of patients without an episode of known onset have these missing. Sorted by keys, day and examination.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def mri_timing(mri_exam: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
             "mri_day": int64(day),
             "icans_onset_day": int64(onset),
             "days_from_onset": int64(day - onset),
-            "during_icans": pd.Categorical.from_codes(during, categories=["no", "yes"]),
+            "during_icans": category(during, ("no", "yes")),
             **{name: int64(_taken(episodes, name, nearest)) for name in _EPISODE_COLUMNS[2:]},
         }
     )

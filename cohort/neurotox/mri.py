@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from cohort.dictionary.derived import Taxonomy, declare_derived, finding_taxonomy
 from cohort.dictionary.states import PRESENCE
 from cohort.errors import StudyError
-from cohort.neurotox.columns import KEYS, int64, require_columns
+from cohort.neurotox.columns import KEYS, category, int64, require_columns
 from cohort.neurotox.mri_changes import (
     CHANGES,
     ExamReads,
@@ -23,7 +22,7 @@ from cohort.neurotox.mri_changes import (
     per_patient,
 )
 from cohort.neurotox.mri_exams import Exams, assessable, check_window, read_exams
-from cohort.neurotox.mri_patients import Patients, imaging_status, number_patients
+from cohort.neurotox.mri_patients import imaging_status, number_patients
 from cohort.neurotox.mri_reads import Readers, compose, judge, read_states
 from cohort.neurotox.mri_select import Rule, select_exams
 
@@ -67,9 +66,9 @@ def mri_findings(
     window : tuple of two floats, default=(0, 30)
         First and last day since infusion, both included. A baseline examination on day 0 is not in it.
     rule : {'any', 'worst', 'first', 'nearest'}, default='any'
-        Which examinations of the window count: all of them (present beats indeterminate beats absent); the one
-        with the most findings (ties: the earliest); those of the first day; those of the day nearest to the
-        anchor (ties: the later day).
+        Which examinations of the window count: all of them (present beats indeterminate beats absent); the
+        one with the most findings (ties: the earliest); those of the first day; those of the day nearest to
+        the anchor (ties: the later day).
     patients : DataFrame or Series, optional
         Keys of the patients to have a row (``registry.infusion``, or a Series of ``patient_id``); by default
         those in ``mri_exam``.
@@ -85,8 +84,8 @@ def mri_findings(
         Keys, ``mri_status`` (imaged, not_imaged, unknown), ``mri_not_done_reason``, ``mri_n_exams``,
         ``mri_first_day``, ``baseline_mri`` (no, yes, unknown); per finding and composite its state, the first
         day present among the examinations used (``_first_day``) and ``_change`` (new, pre_existing, worse,
-        resolved, no_prior; missing where the finding is not there). ``attrs["cohort_imaging"]`` has options and
-        counts.
+        resolved, no_prior; missing where the finding is not there). ``attrs["cohort_imaging"]`` has options
+        and counts.
 
     Raises
     ------
@@ -102,10 +101,11 @@ def mri_findings(
     Notes
     -----
     A finding without a row is absent when the whole reading was normal (``overall_result``) or declared
-    complete (a column ``findings_complete``), else not assessable. Baseline is an examination declared so or made
-    on day 0 or before, not older than 90 days (on day 0 not when driven by symptoms or declared otherwise); without
-    one a finding is ``no_prior``, never new. A patient with examinations, but none in the window, was not imaged; a
-    patient without any row, or with an examination of unknown day and none in the window, is unknown.
+    complete (a column ``findings_complete``), else not assessable. Baseline is an examination declared so or
+    made on day 0 or before, not older than 90 days (on day 0 not when driven by symptoms or declared
+    otherwise); without one a finding is ``no_prior``, never new. A patient with examinations, but none in the
+    window, was not imaged; a patient without any row, or with an examination of unknown day and none in the
+    window, is unknown.
 
     Composites: ``cerebral_edema`` (focal or diffuse) and ``hemorrhage`` are absent when every member that the
     source records is; ``any_abnormal_finding`` when something was looked for and nothing found.
@@ -114,8 +114,8 @@ def mri_findings(
     --------
     >>> import pandas as pd
     >>> exams = pd.DataFrame({"patient_id": ["A", "B"], "exam_id": ["1", "2"], "exam_day": [5, 6]})
-    >>> readings = pd.DataFrame({"patient_id": ["A", "B"], "exam_id": ["1", "2"], "finding_code": "flair_deep",
-    ...                          "presence": ["present", "absent"]})
+    >>> readings = pd.DataFrame({"patient_id": ["A", "B"], "exam_id": ["1", "2"],
+    ...                          "finding_code": "flair_deep", "presence": ["present", "absent"]})
     >>> mri_findings(exams, readings)[["patient_id", "mri_status", "flair_deep", "flair_deep_change"]]
       patient_id mri_status flair_deep flair_deep_change
     0          A     imaged    present          no_prior
@@ -210,7 +210,7 @@ def _read(
 def _match(
     exam_keys: pd.DataFrame, reading_keys: pd.DataFrame
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Number the distinct examinations; return each exam row's and each reading's number (-1 without exam)."""
+    """Return the examination number of each exam row and reading (-1 without), and how many there are."""
     both = pd.concat([exam_keys.astype(object), reading_keys.astype(object)], ignore_index=True)
     codes = both.groupby(list(both.columns), sort=True, dropna=False).ngroup().to_numpy(dtype=np.int64)
     ours = np.unique(codes[: len(exam_keys)])
@@ -241,9 +241,7 @@ def _state_columns(
     for i, name in enumerate(names):
         state = reads.state[:, i]
         code = np.where(state < 0, np.where(unknown, -1, _NOT_IMAGED), _TO_PRESENCE[np.maximum(state, 0)])
-        columns[name] = pd.Series(pd.Categorical.from_codes(code, categories=list(PRESENCE)))
+        columns[name] = category(code, PRESENCE)
         columns[f"{name}_first_day"] = int64(reads.first_day[:, i])
-        columns[f"{name}_change"] = pd.Series(
-            pd.Categorical.from_codes(change[:, i], categories=list(CHANGES))
-        )
+        columns[f"{name}_change"] = category(change[:, i], CHANGES)
     return columns

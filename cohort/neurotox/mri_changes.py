@@ -1,4 +1,4 @@
-"""Findings against the baseline examination: new, pre-existing, worse, resolved, or no prior to compare with."""
+"""Findings against the baseline examination: new, pre-existing, worse, resolved, or no prior."""
 
 from __future__ import annotations
 
@@ -55,9 +55,8 @@ def per_patient(
     """Take the most positive state of the examinations used, per patient and finding."""
     n_findings = reads.state.shape[1]
     shape = (n_patients, n_findings)
-    out = PatientReads(
-        *(np.full(shape, -1, dtype=np.int8) for _ in range(4)), first_day=np.full(shape, np.nan)
-    )
+    state, extent, lesion_count, change = (np.full(shape, -1, dtype=np.int8) for _ in range(4))
+    out = PatientReads(state, extent, lesion_count, change, first_day=np.full(shape, np.nan))
     rows = np.flatnonzero(use)
     if not rows.size:
         return out

@@ -1,4 +1,4 @@
-"""Examinations as arrays: made or not, when, baseline or in the window, and which findings each could show."""
+"""Examinations as arrays: made or not, when, baseline or in the window, and what each could show."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _elsewhere(finding: Finding, modality: Levels) -> Flags:
 
 def check_window(window: tuple[float, float]) -> None:
     """Refuse a window that ends before it begins."""
-    if len(window) != 2 or window[1] < window[0]:
+    if window[1] < window[0]:
         raise RangeError(
             "the window ends before it begins", evidence=f"window={window}", remedy="write (first, last)"
         )

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.errors import StudyError
-from cohort.neurotox.columns import KEYS, Flags, int64, require_columns
+from cohort.neurotox.columns import KEYS, Flags, category, int64, require_columns
 from cohort.neurotox.mri_exams import Exams
 
 STATUS = ("imaged", "not_imaged", "unknown")
@@ -38,7 +38,7 @@ class Patients:
 
 
 def number_patients(mri_exam: pd.DataFrame, patients: pd.DataFrame | pd.Series | None) -> Patients:
-    """Number the patients to summarize: those given in their order, else those with examinations, sorted."""
+    """Return the patients to summarize: those given in their order, else those with examinations, sorted."""
     if isinstance(patients, pd.Series):
         patients = pd.DataFrame({"patient_id": patients.to_numpy()})
     if patients is None:
@@ -79,13 +79,11 @@ def imaging_status(mri_exam: pd.DataFrame, exams: Exams, who: Patients) -> dict[
     has_baseline = np.select([baseline, no_baseline | (followed & ~undated)], [1, 0], default=2)
     n_exams = _n_exams(mri_exam, exams, who)
     return {
-        "mri_status": pd.Series(pd.Categorical.from_codes(status, categories=list(STATUS))),
+        "mri_status": category(status, STATUS),
         "mri_not_done_reason": _reasons(mri_exam, exams, who, status == 1),
         "mri_n_exams": int64(n_exams, status == 2),
         "mri_first_day": int64(_first_day(exams, who)),
-        "baseline_mri": pd.Series(
-            pd.Categorical.from_codes(has_baseline, categories=["no", "yes", "unknown"])
-        ),
+        "baseline_mri": category(has_baseline, ("no", "yes", "unknown")),
     }
 
 
@@ -122,4 +120,4 @@ def _reasons(mri_exam: pd.DataFrame, exams: Exams, who: Patients, not_imaged: Fl
     code = np.full(who.n, len(REASONS))
     np.minimum.at(code, who.of_exam[rows], given[rows])
     code = np.where(not_imaged & (code < len(REASONS)), code, -1)
-    return pd.Series(pd.Categorical.from_codes(code, categories=list(REASONS)))
+    return category(code, REASONS)

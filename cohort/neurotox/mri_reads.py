@@ -36,10 +36,10 @@ CHANGE = {
 def read_states(
     mri_finding: pd.DataFrame, exam: NDArray[np.int64], n_exams: int, taxonomy: Taxonomy, readers: Readers
 ) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.int8], NDArray[np.int8]]:
-    """Return states, extent, lesion count and change from prior per examination and finding; -1 without a reading.
+    """Return state, extent, lesion count and change per examination and finding; -1 without a reading.
 
-    ``exam`` numbers the examination of each reading; -1 where there is none. Several readers: ``any`` takes the
-    most positive state, ``majority`` the most frequent among present, absent and indeterminate (a tie is
+    ``exam`` numbers the examination of each reading; -1 where there is none. Several readers: ``any`` takes
+    the most positive state, ``majority`` the most frequent among present, absent and indeterminate (a tie is
     indeterminate), ``first`` the reader first in order of ``reader_id``.
     """
     codes = read_levels(mri_finding, "finding_code", {code: i for i, code in enumerate(taxonomy.codes)})
@@ -101,7 +101,7 @@ def _highest(
 
 
 def _agreed_change(mri_finding: pd.DataFrame) -> Levels:
-    """Return the readers' change from prior: 1 new, 2 increased, 3 there before and not increased; else -1."""
+    """Return the change from prior: 1 new, 2 increased, 3 there before and not increased; else -1."""
     change = read_levels(mri_finding, "change_from_prior", CHANGE)
     return np.where(change == 0, -1, change).astype(np.int8)
 
@@ -111,9 +111,9 @@ def judge(
 ) -> tuple[NDArray[np.int8], int]:
     """Return the final state of findings, and how many were seen without the acquisition they need.
 
-    A finding without a reading is absent when the whole reading was normal or complete, else nobody looked for
-    it: not assessable. Absent and indeterminate need an acquisition that can show the finding; what was seen
-    stays present.
+    A finding without a reading is absent when the whole reading was normal or complete, else nobody looked
+    for it: not assessable. Absent and indeterminate need an acquisition that can show the finding; what was
+    seen stays present.
     """
     inferable = np.array([not finding.reported_only for finding in taxonomy.findings])
     unread = np.where(exams.complete[:, None] & inferable[None, :], ABSENT, NOT_ASSESSABLE)

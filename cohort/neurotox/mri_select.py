@@ -34,7 +34,8 @@ def select_exams(
         n_present = (states[rows] == PRESENT).sum(axis=1)
         return _keep_first(candidates.size, rows, patient, np.lexsort((rows, day, -n_present, patient)))
     target = _anchors(anchor, who)[patient] if rule == "nearest" else np.full(rows.size, -np.inf)
-    # Twice the distance, one less when after the anchor: ties go to the later day, days on one side stay in order.
+    # Twice the distance, one less when after the anchor: ties go to the later day, days on one side stay in
+    # order.
     distance = np.where(np.isfinite(target), 2 * np.abs(day - target) - (day >= target), day)
     best = np.full(who.n, np.inf)
     np.minimum.at(best, patient, distance)
@@ -66,7 +67,7 @@ def _anchors(anchor: float | pd.DataFrame | None, who: Patients) -> Numbers:
     if keys.duplicated().any():
         raise StudyError(
             "anchor= does not tell the infusions of a patient apart",
-            evidence=f"keys of anchor: {', '.join(names)}; keys of the summary: {', '.join(who.keys.columns)}",
+            evidence=f"keys of anchor: {', '.join(names)}; of the summary: {', '.join(who.keys.columns)}",
             remedy="pass the frame of icans_episodes with all its key columns",
         )
     place = positions(anchor, keys)

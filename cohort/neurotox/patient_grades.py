@@ -68,8 +68,8 @@ def patient_icans(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -
     --------
     >>> import pandas as pd
     >>> from cohort.neurotox.icans import grade_icans
-    >>> days = pd.DataFrame({"patient_id": ["A", "A"], "assessment_day": [3, 4], "grading_system": "ASTCT2019",
-    ...                      "reported_icans_grade": [0, 3]})
+    >>> days = pd.DataFrame({"patient_id": ["A", "A"], "assessment_day": [3, 4],
+    ...                      "grading_system": "ASTCT2019", "reported_icans_grade": [0, 3]})
     >>> patient_icans(grade_icans(days))[["icans_grade", "severe_icans", "severe_icans_imaging_blind"]]
        icans_grade severe_icans severe_icans_imaging_blind
     0            3          yes                        NaN
@@ -91,7 +91,8 @@ def patient_crs(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -> 
     -------
     DataFrame of shape (n_patients, n_columns)
         One row per patient and infusion: ``any_crs``, ``crs_grade`` with bounds, ``severe_crs`` (grade 3 or
-        more), ``crs_onset_day`` (first day in the window known with CRS) and the days assessed and determined.
+        more), ``crs_onset_day`` (first day in the window known with CRS) and the days assessed and
+        determined.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Reported ICANS and CRS grades as intervals of ASTCT grades, and how they narrow what derivation leaves open.
+"""Reported ICANS and CRS grades as intervals of ASTCT grades, and how they narrow open bounds.
 
 There is no valid grade-to-grade map between the scales (Pennisi M et al. 2020, Blood Adv 4:676-686: the same
 grade in every system in 25 % for CRS and 54 % for ICANS), so another scale gives an interval, never a grade.
@@ -20,8 +20,9 @@ Crosswalk = Mapping[str, Mapping[int, tuple[int, int]]]
 _EXACT = {grade: (grade, grade) for grade in range(GRADE_MAX + 1)}
 _CTCAE = {0: (0, 0), 1: (0, 1), 2: (0, 2), 3: (1, 3), 4: (2, 4)}
 _NO_RULE: Mapping[int, tuple[int, int]] = {}
-# ASTCT ICANS grades that a grade of each system allows. CARTOX 4 holds what ASTCT calls 3 (a generalized seizure
-# that resolves, focal edema); MSKCC and CTCAE count tremor, headache and more. Grade 5 of another system has no rule.
+# ASTCT ICANS grades that a grade of each system allows. CARTOX 4 holds what ASTCT calls 3 (a generalized
+# seizure that resolves, focal edema); MSKCC and CTCAE count tremor, headache and more. Grade 5 of another
+# system has no rule.
 ICANS_CROSSWALK: Crosswalk = {
     "ASTCT2019": _EXACT,
     "ASTCT2019_PED": _EXACT,
@@ -78,7 +79,8 @@ class Reported:
 def read_reported(frame: pd.DataFrame, grade: str, occurred: str, crosswalk: Crosswalk) -> Reported:
     """Read a reported grade with its ``grading_system``, and whether the toxicity occurred at all.
 
-    Half-point grades (a site that averages raters) are kept as the interval of the two whole grades around them.
+    Half-point grades (a site that averages raters) are kept as the interval of the two whole grades around
+    them.
     """
     value = read_numbers(frame, grade, 0, GRADE_MAX, step=0.5)
     system = read_levels(frame, "grading_system", SYSTEMS)
@@ -86,7 +88,8 @@ def read_reported(frame: pd.DataFrame, grade: str, occurred: str, crosswalk: Cro
     lower, upper = _look_up(value, system, crosswalk)
     n_unusable = int((~np.isnan(value) & (lower < 0)).sum())
 
-    # "Yes" raises an interval from 0 only where the system means the same toxicity; "no" is 0 in every system.
+    # "Yes" raises an interval from 0 only where the system means the same toxicity; "no" is 0 in every
+    # system.
     from_grade = lower >= 0
     same = np.isin(system, [SYSTEMS[name] for name, rules in crosswalk.items() if rules and rules[1][0] >= 1])
     speaks = (happened == 0) | ((happened == 1) & (same | ~from_grade))
@@ -161,8 +164,8 @@ def narrow(derived: Bounds, reported: Reported) -> tuple[Bounds, Flags, Flags]:
 def narrow_imaging_blind(blind: Bounds, reported: Reported, used: Flags, edema: Levels) -> Bounds:
     """Narrow the imaging-blind bounds by a reported grade that may contain imaging.
 
-    The blind grade never exceeds the reported one. It reaches the reported one unless edema on imaging may have
-    set it: edema known to be below the grade cannot have, edema not recorded can from grade 3 on.
+    The blind grade never exceeds the reported one. It reaches the reported one unless edema on imaging may
+    have set it: edema known to be below the grade cannot have, edema not recorded can from grade 3 on.
     """
     may_be_imaging = np.where(edema < 0, reported.upper >= 3, (edema > 0) & (edema >= reported.lower))
     floor = np.where(may_be_imaging, blind.lower, np.maximum(blind.lower, reported.lower))
