@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 WIDTH = 150.0  # millimeters, as all lengths below
 BOX_WIDTH = 66.0
-SIDE_LEFT = 84.0
-PADDING = 2.0
-GAP = 5.0
+SIDE_LEFT = 83.5
+MARGIN = 0.5
+PADDING = 1.8
+GAP = 2.8
 LINE = FONT_SIZE * 1.25 * 25.4 / 72
 CHARACTERS = 46
 
@@ -94,30 +95,28 @@ def _check_sums(attrition: pd.DataFrame, imaging: pd.DataFrame | None) -> None:
 
 def _stage(row: dict[Hashable, Any], *, first: bool) -> tuple[_Box, _Box | None]:
     """Return the box of a rule and the side box of those who left by it."""
-    n = f"n = {_count(row['n_after'])} {row['unit']}"
-    patients = "" if row["unit"] == "patients" else f"{_count(row['n_patients'])} patients"
-    label = str(row["label"])
-    if first:
-        return _box(0, [label, ", ".join(t for t in (n, patients) if t)]), None
-    kept, gone = _words(str(row["kind"]), label)
-    main = _box(0, [kept, ", ".join(t for t in (n, patients) if t)])
-    total = int(str(row["n_excluded"])) + int(str(row["n_unknown"]))
-    side = _box(
-        SIDE_LEFT,
-        [
-            f"Left out: {_count(total)}",
-            f"{gone}: {_count(row['n_excluded'])}",
-            f"not known: {_count(row['n_unknown'])}",
-        ],
+    infusions, patients = int(row["n_after"]), int(row["n_patients"])
+    both = row["unit"] != "patients"
+    n = (
+        f"n = {_of(infusions, 'infusion')}, {_of(patients, 'patient')}"
+        if both
+        else f"n = {_of(patients, 'patient')}"
     )
-    return main, side
+    label, kind = str(row["label"]), str(row["kind"])
+    if first:
+        return _box(MARGIN, [label, n]), None
+    kept = _capital(label) if kind == "require" else "Remaining"
+    main = _box(MARGIN, [kept, n])
+    if kind == "duplicate":
+        return main, _box(SIDE_LEFT, [f"{_capital(label)}: {row['n_excluded']:,}"])
+    gone = f"not {label}" if kind == "require" else label
+    total = int(row["n_excluded"]) + int(row["n_unknown"])
+    reasons = [f"{gone}: {row['n_excluded']:,}", f"not known: {row['n_unknown']:,}"]
+    return main, _box(SIDE_LEFT, [f"Left out: {total:,}", *reasons])
 
 
-def _words(kind: str, label: str) -> tuple[str, str]:
-    """Name those who stay and those who go."""
-    if kind == "require":
-        return _capital(label), f"not {label}"
-    return "Remaining", label
+def _of(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _end_boxes(imaging: pd.DataFrame, unit: str) -> list[_Box]:
@@ -125,18 +124,22 @@ def _end_boxes(imaging: pd.DataFrame, unit: str) -> list[_Box]:
     heads = {"imaged": "Imaged", "not_imaged": "Not imaged", "unknown": "Imaging not recorded"}
     groups = [g for g in heads if g != "unknown" or int(imaging.loc[imaging["group"] == g, "n"].sum())]
     gap = 4.0
-    width = (WIDTH - gap * (len(groups) - 1)) / len(groups)
+    width = (WIDTH - 2 * MARGIN - gap * (len(groups) - 1)) / len(groups)
     boxes = []
     for position, group in enumerate(groups):
         rows = imaging[imaging["group"] == group]
         total = int(rows["n"].sum())
         reasons = [
-            f"{str(reason).replace('_', ' ')}: {_count(n)}"
+            f"{str(reason).replace('_', ' ')}: {n:,}"
             for reason, n in zip(rows["reason"], rows["n"], strict=True)
             if reason
         ]
         boxes.append(
-            _box(position * (width + gap), [f"{heads[group]}: {_count(total)} {unit}", *reasons], width)
+            _box(
+                MARGIN + position * (width + gap),
+                [f"{heads[group]}: {_of(total, unit[:-1])}", *reasons],
+                width,
+            )
         )
     return boxes
 
@@ -147,17 +150,13 @@ def _box(left: float, texts: Sequence[str], width: float = BOX_WIDTH) -> _Box:
     return _Box(left, width, tuple(lines))
 
 
-def _count(n: object) -> str:
-    return f"{int(str(n)):,}"
-
-
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
 def _height(stages: Sequence[tuple[_Box, _Box | None]], ends: Sequence[_Box]) -> float:
     """Add up what is drawn from top to bottom."""
-    total = 2 * PADDING
+    total = 2 * MARGIN
     for main, side in stages:
         total += main.height + (side.height + 2 * GAP if side is not None else 0)
     if ends:
@@ -169,13 +168,13 @@ def _axes(height: float) -> Axes:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH * MM, height * MM))
-    return figure.add_axes((0.004, 0.004, 0.992, 0.992))
+    return figure.add_axes((0, 0, 1, 1))
 
 
 def _draw_stages(ax: Axes, stages: Sequence[tuple[_Box, _Box | None]], height: float) -> float:
     """Draw the rules from top to bottom; return where the last box ends."""
-    top = height - PADDING
-    center = BOX_WIDTH / 2
+    top = height - MARGIN
+    center = MARGIN + BOX_WIDTH / 2
     for main, side in stages:
         if side is not None:
             below = top - side.height - 2 * GAP
@@ -191,7 +190,7 @@ def _draw_stages(ax: Axes, stages: Sequence[tuple[_Box, _Box | None]], height: f
 
 def _draw_ends(ax: Axes, ends: Sequence[_Box], bottom: float) -> None:
     """Draw the split of the last box: one line down, one across, an arrow to each part."""
-    center, across = BOX_WIDTH / 2, bottom - 1.5 * GAP
+    center, across = MARGIN + BOX_WIDTH / 2, bottom - 1.5 * GAP
     top = bottom - 3 * GAP
     middles = [box.left + box.width / 2 for box in ends]
     ax.plot([center, center], [bottom, across], color=AXIS_COLOR, lw=0.7)
