@@ -108,8 +108,8 @@ def fit_logistic(
     X: ArrayLike,
     y: ArrayLike,
     penalty: Penalty = "none",
-    fixed: tuple[int, float] | None = None,
     initial: FloatArray | None = None,
+    free: NDArray[np.bool_] | None = None,
 ) -> LogisticFit:
     """Fit a logistic regression by Newton steps, halved while the (penalized) likelihood falls.
 
@@ -121,11 +121,11 @@ def fit_logistic(
         Outcome, 0 or 1.
     penalty : {'none', 'firth'}, default='none'
         ``firth`` adds half the log determinant of the information: estimates stay finite under separation.
-    fixed : tuple of (int, float), optional
-        Position and value of a coefficient that is held; the penalty keeps the information of all
-        coefficients, as a penalized profile likelihood needs.
     initial : array of shape (p,), optional
         Starting values; zeros by default.
+    free : array of shape (p,), optional
+        Which coefficients are estimated, all by default; the others stay at their starting values. The
+        penalty keeps the information of all coefficients, as a penalized profile likelihood needs.
 
     Returns
     -------
@@ -145,10 +145,7 @@ def fit_logistic(
     """
     X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
     beta = np.zeros(X.shape[1]) if initial is None else initial.copy()
-    free = np.ones(len(beta), dtype=bool)
-    if fixed is not None:
-        free[fixed[0]] = False
-        beta[fixed[0]] = fixed[1]
+    free = np.ones(len(beta), dtype=bool) if free is None else free
     scale = np.sqrt(np.mean(X**2, axis=0))
     state = logistic_state(X, y, beta, penalty)
     converged, iteration = not free.any(), 0

@@ -64,11 +64,20 @@ def profile_limits(X: FloatArray, y: FloatArray, fit: LogisticFit, conf_level: f
     drop = float(chdtri(1, 1 - conf_level)) / 2
     low, high, statistic = np.empty(p), np.empty(p), np.empty(p)
     for j in range(p):
-        held = fit_logistic(X, y, fit.penalty, fixed=(j, 0.0), initial=fit.estimate)
+        held = _hold(X, y, fit, j, 0.0, fit.estimate)
         statistic[j] = max(2 * (fit.log_likelihood - held.log_likelihood), 0.0)
         low[j] = _limit(X, y, fit, j, drop, -1)
         high[j] = _limit(X, y, fit, j, drop, 1)
     return ProfileLimits(low, high, statistic, np.asarray(chdtrc(1, statistic)))
+
+
+def _hold(
+    X: FloatArray, y: FloatArray, fit: LogisticFit, j: int, value: float, start: FloatArray
+) -> LogisticFit:
+    """Maximize over all coefficients but j, which is held."""
+    initial, free = start.copy(), np.ones(len(start), dtype=bool)
+    initial[j], free[j] = value, False
+    return fit_logistic(X, y, fit.penalty, initial, free)
 
 
 def _limit(X: FloatArray, y: FloatArray, fit: LogisticFit, j: int, drop: float, side: int) -> float:
@@ -78,7 +87,7 @@ def _limit(X: FloatArray, y: FloatArray, fit: LogisticFit, j: int, drop: float, 
     value = inside + side * error * float(np.sqrt(2 * drop))
     start = fit.estimate
     for _ in range(MAX_STEPS):
-        held = fit_logistic(X, y, fit.penalty, fixed=(j, value), initial=start)
+        held = _hold(X, y, fit, j, value, start)
         excess = held.log_likelihood - (fit.log_likelihood - drop)
         if excess > 0:
             inside = value

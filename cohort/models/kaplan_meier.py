@@ -176,8 +176,8 @@ class KaplanMeier:
         -------
         DataFrame
             ``strata, outcome, term`` (the share), ``estimate, conf_low, conf_high, n, n_event, reason``.
-            Where the curve is exactly at the share over an interval, the estimate is its midpoint. Limits are where
-            the limits of the curve cross; NaN where they do not.
+            Where the curve is exactly at the share over an interval, the estimate is its midpoint. Limits are
+            where the limits of the curve cross; NaN where they do not.
         """
         p = np.asarray(probs, dtype=float)
         if not ((p > 0) & (p < 1)).all():
