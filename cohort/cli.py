@@ -63,7 +63,8 @@ def demo(
 def run(
     study: Annotated[Path, typer.Argument(help="The study file (YAML).")],
     data: Annotated[
-        list[str] | None, typer.Option("--data", metavar="NAME=PATH", help="Where a source of the study lies.")
+        list[str] | None,
+        typer.Option("--data", metavar="NAME=PATH", help="Where a source of the study lies."),
     ] = None,
     out: OutOption = None,
     only: Annotated[
@@ -83,7 +84,8 @@ def run(
 def check(
     study: Annotated[Path, typer.Argument(help="The study file (YAML).")],
     data: Annotated[
-        list[str] | None, typer.Option("--data", metavar="NAME=PATH", help="Where a source of the study lies.")
+        list[str] | None,
+        typer.Option("--data", metavar="NAME=PATH", help="Where a source of the study lies."),
     ] = None,
 ) -> None:
     """Check a study file: all errors at once, each with its place and its remedy."""
@@ -93,7 +95,9 @@ def check(
     console = Console(quiet=False)
     with console.errors():
         checked = check_study(study, _named_paths(data or []))
-        console.line(f"{study}: no errors; {len(checked.spec.analyses)} analyses, {len(checked.spec.flow)} flow rules.")
+        console.line(
+            f"{study}: no errors; {len(checked.spec.analyses)} analyses, {len(checked.spec.flow)} flow rules."
+        )
 
 
 def _carry_out(

@@ -1,0 +1,193 @@
+"""Analyses that describe: characteristics, grades, imaging by grade, timing, and single numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cohort.dictionary.facts import declared_facts
+from cohort.errors import StudyError
+from cohort.format import fixed, n_of_total
+from cohort.neurotox.linkage import mri_timing
+from cohort.plots.finding_by_grade import plot_finding_by_grade
+from cohort.plots.grade_bars import plot_grade_bars
+from cohort.plots.mri_timing import plot_mri_timing
+from cohort.report.outcome import Drawing, Outcome
+from cohort.report.prepare import Prepared
+from cohort.report.spec import DescribeSpec, GradesSpec, ImagingTableSpec, MriTimingSpec, TableOneSpec
+from cohort.tables.imaging_table import imaging_table
+from cohort.tables.plain_table import PlainColumn, plain_table
+from cohort.tables.table_one import table_one
+
+
+def label_of(data: pd.DataFrame, column: str) -> str:
+    """Return the label of a column as printed, with its unit."""
+    fact = declared_facts(data).get(column)
+    if fact is None or not fact.label:
+        return column.replace("_", " ")
+    return f"{fact.label}, {fact.unit}" if fact.unit else fact.label
+
+
+def characteristics(name: str, part: TableOneSpec, prepared: Prepared) -> Outcome:
+    """Make Table 1."""
+    min_cell = prepared.spec.study.disclosure.min_cell or None
+    table = table_one(
+        prepared.data,
+        by=part.by,
+        variables=list(part.variables),
+        smd=part.smd,
+        p=part.p,
+        continuous=part.continuous,
+        min_cell=min_cell,
+    )
+    title = part.title or "Characteristics of the patients"
+    return Outcome(
+        name, part.kind, title, tables={name: table.with_caption(title)}, frames={name: table.frame}
+    )
+
+
+def imaging_by_grade(name: str, part: ImagingTableSpec, prepared: Prepared) -> Outcome:
+    """Make the table of findings by grade and its heat map."""
+    findings = None if part.findings is None else list(part.findings)
+    table = imaging_table(prepared.data, by=part.by, findings=findings, acknowledge=part.acknowledge)
+    axes = plot_finding_by_grade(table.frame)
+    title = part.title or "MRI findings by ICANS grade"
+    imaged = int((prepared.data["mri_status"] == "imaged").sum())
+    sentence = (
+        f"MRI within days {prepared.spec.imaging.window[0]}–{prepared.spec.imaging.window[1]} was made in "
+        f"{n_of_total(imaged, len(prepared.data))} patients; each proportion is of those in whom the finding could be assessed."
+    )
+    legend = (
+        f"{title}. Share of patients with the finding among those imaged and assessable, by "
+        f"{label_of(prepared.data, part.by).lower()}; n/N in each cell."
+    )
+    return Outcome(
+        name,
+        part.kind,
+        title,
+        sentences=(sentence,),
+        tables={name: table.with_caption(title)},
+        drawings=(Drawing(name, _figure(axes), legend),),
+        frames={name: table.frame},
+    )
+
+
+def timing_of_mri(name: str, part: MriTimingSpec, prepared: Prepared) -> Outcome:
+    """Draw the day of each MRI relative to ICANS onset."""
+    exams = prepared.registry.mri_exam
+    exams = exams[exams["patient_id"].isin(prepared.data["patient_id"])]
+    frame = mri_timing(exams, prepared.episodes)
+    title = part.title or "Timing of MRI against ICANS onset"
+    known = frame["days_from_onset"].dropna().astype(float)
+    before = int((known < 0).sum())
+    sentence = (
+        f"{len(known)} examinations in patients with ICANS: {n_of_total(before, len(known))} before onset; "
+        f"median {fixed(float(known.median()), 0)} days from onset."
+        if len(known)
+        else "No examination of a patient with ICANS has a known day."
+    )
+    drawings = (
+        (Drawing(name, _figure(plot_mri_timing(frame)), f"{title}. Day 0 is the onset of ICANS."),)
+        if len(known)
+        else ()
+    )
+    return Outcome(name, part.kind, title, sentences=(sentence,), drawings=drawings, frames={name: frame})
+
+
+def grades_by_group(name: str, part: GradesSpec, prepared: Prepared) -> Outcome:
+    """Count maximum ICANS grades by group, the undeterminable apart."""
+    data = prepared.data
+    _require_columns(data, [part.by], name)
+    grade = data["icans_grade"].astype("string").fillna("not determinable")
+    counts = (
+        pd.DataFrame({"group": data[part.by].astype("string").fillna("not known"), "grade": grade})
+        .value_counts()
+        .rename("n")
+        .reset_index()
+        .sort_values(["group", "grade"], ignore_index=True)
+    )
+    counts["n_patients"] = counts.groupby("group")["n"].transform("sum")
+    title = part.title or f"Maximum ICANS grade by {label_of(data, part.by).lower()}"
+    wide = counts.pivot(index="group", columns="grade", values="n").fillna(0).astype(int).reset_index()
+    totals = wide.drop(columns="group").sum(axis=1)
+    columns = [
+        PlainColumn(
+            f"Grade {grade}" if grade.isdigit() else grade.capitalize(),
+            lambda frame, g=grade: [
+                n_of_total(int(n), int(t)) for n, t in zip(frame[g], totals, strict=True)
+            ],
+        )
+        for grade in wide.columns[1:]
+    ]
+    stub = PlainColumn(label_of(data, part.by), lambda frame: list(frame["group"]), align="left")
+    table = plain_table(wide, stub, columns, caption=title)
+    axes = plot_grade_bars(counts)
+    legend = (
+        f"{title}, days {prepared.spec.grading.window[0]}–{prepared.spec.grading.window[1]} after infusion."
+    )
+    return Outcome(
+        name,
+        part.kind,
+        title,
+        tables={name: table},
+        drawings=(Drawing(name, _figure(axes), legend),),
+        frames={name: counts},
+    )
+
+
+def single_numbers(name: str, part: DescribeSpec, prepared: Prepared) -> Outcome:
+    """Describe single variables: counts of each category, or mean, SD and quartiles."""
+    data = prepared.data
+    _require_columns(data, part.variables, name)
+    frame = pd.concat([_described(data, column) for column in part.variables], ignore_index=True)
+    title = part.title or "Numbers to check"
+    stub = PlainColumn("Variable", lambda f: list(f["variable"]), align="left")
+    columns = [
+        PlainColumn("Category or statistic", lambda f: list(f["statistic"]), align="left"),
+        PlainColumn("Value", lambda f: list(f["text"])),
+        PlainColumn("Known / all", lambda f: [f"{k}/{n}" for k, n in zip(f["n_known"], f["n"], strict=True)]),
+    ]
+    return Outcome(
+        name,
+        part.kind,
+        title,
+        tables={name: plain_table(frame, stub, columns, caption=title)},
+        frames={name: frame},
+    )
+
+
+def _described(data: pd.DataFrame, column: str) -> pd.DataFrame:
+    values = data[column]
+    known = values.dropna()
+    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
+        numbers = known.to_numpy(dtype=float)
+        low, middle, high = np.quantile(numbers, [0.25, 0.5, 0.75], method="averaged_inverted_cdf")
+        rows = [
+            (
+                "mean (SD)",
+                f"{fixed(float(numbers.mean()), 1)} ({fixed(float(numbers.std(ddof=1)), 1)})",
+                numbers.mean(),
+            ),
+            ("median (Q1–Q3)", f"{fixed(middle, 1)} ({fixed(low, 1)}–{fixed(high, 1)})", middle),
+        ]
+    else:
+        counts = known.astype("string").value_counts().sort_index()
+        rows = [(str(level), n_of_total(int(n), len(known)), float(n)) for level, n in counts.items()]
+    return pd.DataFrame(rows, columns=["statistic", "text", "value"]).assign(
+        variable=label_of(data, column), n_known=len(known), n=len(values)
+    )
+
+
+def _require_columns(data: pd.DataFrame, columns: object, name: str) -> None:
+    wanted = [columns] if isinstance(columns, str) else list(columns)  # type: ignore[call-overload]
+    missing = [column for column in wanted if column not in data.columns]
+    if missing:
+        raise StudyError(
+            f"analysis `{name}` names columns that the linked data do not have",
+            evidence=f"columns: {', '.join(missing)}",
+            remedy="look at `data.columns` of a run, or declare them under `variables:` or `summaries:`",
+        )
+
+
+def _figure(axes: object) -> object:
+    return axes.figure  # type: ignore[attr-defined]

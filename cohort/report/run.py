@@ -1,0 +1,164 @@
+"""Carry out a study file: prepare, analyse, write report, tables, figures, data, audit and manifest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cohort.errors import CohortError, EndpointError, EstimationError, GuardError, StudyError
+from cohort.report.check import check_study
+from cohort.report.describing import (
+    characteristics,
+    grades_by_group,
+    imaging_by_grade,
+    single_numbers,
+    timing_of_mri,
+)
+from cohort.report.estimating import fourfold, hazards, incidence_curves, odds, survival_curves
+from cohort.report.outcome import Outcome
+from cohort.report.prepare import Prepared, prepare
+from cohort.report.progress import Progress, silent
+from cohort.report.spec import AnalysisSpec
+from cohort.report.write import write_run
+
+KINDS = {
+    "table_one": characteristics,
+    "imaging_table": imaging_by_grade,
+    "mri_timing": timing_of_mri,
+    "grades": grades_by_group,
+    "describe": single_numbers,
+    "kaplan_meier": survival_curves,
+    "cumulative_incidence": incidence_curves,
+    "cox": hazards,
+    "odds_ratio": odds,
+    "two_by_two": fourfold,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A study that was carried out.
+
+    Attributes
+    ----------
+    folder : Path
+        Where its files lie.
+    prepared : Prepared
+        The registry, the population, the analysis frame and the endpoints.
+    outcomes : mapping of str to Outcome
+        What each analysis gave, by its id.
+    """
+
+    folder: Path
+    prepared: Prepared
+    outcomes: Mapping[str, Outcome]
+
+    @property
+    def unfinished(self) -> tuple[Outcome, ...]:
+        """Analyses that were refused by a guard or failed."""
+        return tuple(outcome for outcome in self.outcomes.values() if outcome.status != "done")
+
+    def __repr__(self) -> str:
+        done = len(self.outcomes) - len(self.unfinished)
+        return (
+            f"Run of {self.prepared.spec.study.id}: {len(self.prepared.data)} patients, "
+            f"{done} of {len(self.outcomes)} analyses done; report in {self.folder / 'report.html'}"
+        )
+
+
+def run(
+    study: str | Path,
+    *,
+    data: Mapping[str, str | Path] | None = None,
+    out: str | Path | None = None,
+    only: Iterable[str] | None = None,
+    progress: Progress = silent,
+) -> Run:
+    """Carry out a study file from its sources to its report.
+
+    The same steps as in a notebook, in the same order: read, harmonise, grade, link, define endpoints, estimate.
+    An analysis that a guard refuses, or that cannot be estimated, is reported with its reason and does not stop
+    the others. The same study file on the same data writes the same bytes, but for the part of the manifest
+    that says so.
+
+    Parameters
+    ----------
+    study : str or Path
+        The study file.
+    data : mapping of str to path, optional
+        Where sources lie, by their id in the study file; instead of the path written there.
+    out : str or Path, optional
+        Folder to write; by default one named after the study's id in the working folder.
+    only : iterable of str, optional
+        Ids of the analyses to carry out; by default all.
+    progress : callable, optional
+        Called after each step with its name, rows in, rows out and their unit.
+
+    Returns
+    -------
+    Run
+        The run, with ``folder``, ``prepared``, ``outcomes`` and ``unfinished``.
+
+    Raises
+    ------
+    StudyError
+        When the study file is wrong (all errors at once, each with its place), or ``only`` names no analysis of it.
+    SourceError
+        When an extract cannot be read.
+    MappingError
+        When a mapping cannot be compiled.
+    """
+    paths = {name: Path(path) for name, path in (data or {}).items()}
+    checked = check_study(Path(study), paths)
+    wanted = _wanted(checked.spec.analyses, only)
+    folder = Path(out) if out is not None else Path(checked.spec.study.id)
+    clock = time.perf_counter
+    started = clock()
+    counted: list[dict[str, object]] = []
+
+    def step(name: str, rows_in: int | None, rows_out: int | None, unit: str) -> None:
+        counted.append({"step": name, "rows_in": rows_in, "rows_out": rows_out, "unit": unit})
+        progress(name, rows_in, rows_out, unit)
+
+    prepared = prepare(checked, step)
+    ready = clock()
+    outcomes = {}
+    for name, part in wanted.items():
+        outcomes[name] = _carry_out(name, part, prepared)
+        step(f"analyse {name}", len(prepared.data), None, outcomes[name].status)
+    analysed = clock()
+    finished = Run(folder, prepared, outcomes)
+    seconds = {"prepare": ready - started, "analyse": analysed - ready}
+    write_run(folder, checked, prepared, outcomes, steps=counted, seconds=seconds)
+    return finished
+
+
+def _wanted(analyses: Mapping[str, AnalysisSpec], only: Iterable[str] | None) -> dict[str, AnalysisSpec]:
+    if only is None:
+        return dict(analyses)
+    names = list(only)
+    unknown = [name for name in names if name not in analyses]
+    if unknown:
+        raise StudyError(
+            "no such analysis in the study file",
+            evidence=f"asked for {', '.join(unknown)}; there are {', '.join(analyses) or 'none'}",
+            remedy="name one of these",
+        )
+    return {name: analyses[name] for name in analyses if name in names}
+
+
+def _carry_out(name: str, part: AnalysisSpec, prepared: Prepared) -> Outcome:
+    """Carry out one analysis; a refusal or a failure becomes an outcome that says why."""
+    try:
+        return KINDS[part.kind](name, part, prepared)  # type: ignore[operator]
+    except GuardError as error:
+        return _unfinished(name, part, "refused", error)
+    except (EstimationError, EndpointError, StudyError) as error:
+        return _unfinished(name, part, "failed", error)
+
+
+def _unfinished(name: str, part: AnalysisSpec, status: str, error: CohortError) -> Outcome:
+    title = part.title or name.replace("_", " ")
+    return Outcome(name, part.kind, title, status=status, error=str(error))  # type: ignore[arg-type]
