@@ -29,6 +29,32 @@ class PlainColumn:
     align: Align = "center"
 
 
+def text_column(heading: str, name: str, align: Align = "left") -> PlainColumn:
+    """Print a column as its text.
+
+    Parameters
+    ----------
+    heading : str
+        Text of the heading.
+    name : str
+        Column of the frame.
+    align : {'left', 'center', 'right'}, default='left'
+        Where the cells stand.
+
+    Returns
+    -------
+    PlainColumn
+        The column; whole numbers have thousands separators, missing values print nothing.
+    """
+
+    def text(frame: pd.DataFrame) -> list[str]:
+        values = frame[name]
+        whole = pd.api.types.is_integer_dtype(values.dtype)
+        return ["" if value is pd.NA else f"{value:,}" if whole else str(value) for value in values]
+
+    return PlainColumn(heading, text, align)
+
+
 def plain_table(
     frame: pd.DataFrame,
     stub: PlainColumn,
