@@ -10,7 +10,7 @@ from cohort.dictionary.derived import derived_facts
 from cohort.dictionary.expression_nodes import Kind
 from cohort.dictionary.expressions import parse_expression
 from cohort.dictionary.read import Dictionary, read_dictionary
-from cohort.dictionary.strict_yaml import Locator, Problem, did_you_mean, load_yaml, problems_error, validate
+from cohort.dictionary.strict_yaml import Problem, did_you_mean, load_yaml, problems_error, validate
 from cohort.errors import CohortError, StudyError
 from cohort.models.formula import parse_formula
 from cohort.report.spec import (

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 import pandas as pd
 
@@ -18,6 +22,10 @@ from cohort.report.spec import DescribeSpec, GradesSpec, ImagingTableSpec, MriTi
 from cohort.tables.imaging_table import imaging_table
 from cohort.tables.plain_table import PlainColumn, plain_table
 from cohort.tables.table_one import table_one
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def label_of(data: pd.DataFrame, column: str) -> str:
@@ -55,7 +63,8 @@ def imaging_by_grade(name: str, part: ImagingTableSpec, prepared: Prepared) -> O
     imaged = int((prepared.data["mri_status"] == "imaged").sum())
     sentence = (
         f"MRI within days {prepared.spec.imaging.window[0]}–{prepared.spec.imaging.window[1]} was made in "
-        f"{n_of_total(imaged, len(prepared.data))} patients; each proportion is of those in whom the finding could be assessed."
+        f"{n_of_total(imaged, len(prepared.data))} patients; "
+        "each proportion is of those in whom the finding could be assessed."
     )
     legend = (
         f"{title}. Share of patients with the finding among those imaged and assessable, by "
@@ -108,18 +117,16 @@ def grades_by_group(name: str, part: GradesSpec, prepared: Prepared) -> Outcome:
     )
     counts["n_patients"] = counts.groupby("group")["n"].transform("sum")
     title = part.title or f"Maximum ICANS grade by {label_of(data, part.by).lower()}"
-    wide = counts.pivot(index="group", columns="grade", values="n").fillna(0).astype(int).reset_index()
-    totals = wide.drop(columns="group").sum(axis=1)
+    wide = counts.pivot_table(index="group", columns="grade", values="n", aggfunc="sum", fill_value=0)
+    totals = wide.sum(axis=1)
     columns = [
         PlainColumn(
             f"Grade {grade}" if grade.isdigit() else grade.capitalize(),
-            lambda frame, g=grade: [
-                n_of_total(int(n), int(t)) for n, t in zip(frame[g], totals, strict=True)
-            ],
+            partial(_shares, grade=grade, totals=totals),
         )
-        for grade in wide.columns[1:]
+        for grade in wide.columns
     ]
-    stub = PlainColumn(label_of(data, part.by), lambda frame: list(frame["group"]), align="left")
+    stub = PlainColumn(label_of(data, part.by), lambda frame: list(frame.index.astype(str)), align="left")
     table = plain_table(wide, stub, columns, caption=title)
     axes = plot_grade_bars(counts)
     legend = (
@@ -156,6 +163,10 @@ def single_numbers(name: str, part: DescribeSpec, prepared: Prepared) -> Outcome
     )
 
 
+def _shares(frame: pd.DataFrame, grade: str, totals: pd.Series) -> list[str]:
+    return [n_of_total(int(n), int(total)) for n, total in zip(frame[grade], totals, strict=True)]
+
+
 def _described(data: pd.DataFrame, column: str) -> pd.DataFrame:
     values = data[column]
     known = values.dropna()
@@ -178,9 +189,8 @@ def _described(data: pd.DataFrame, column: str) -> pd.DataFrame:
     )
 
 
-def _require_columns(data: pd.DataFrame, columns: object, name: str) -> None:
-    wanted = [columns] if isinstance(columns, str) else list(columns)  # type: ignore[call-overload]
-    missing = [column for column in wanted if column not in data.columns]
+def _require_columns(data: pd.DataFrame, columns: Iterable[str], name: str) -> None:
+    missing = [column for column in columns if column not in data.columns]
     if missing:
         raise StudyError(
             f"analysis `{name}` names columns that the linked data do not have",
@@ -189,5 +199,5 @@ def _require_columns(data: pd.DataFrame, columns: object, name: str) -> None:
         )
 
 
-def _figure(axes: object) -> object:
-    return axes.figure  # type: ignore[attr-defined]
+def _figure(axes: Axes) -> Figure:
+    return cast("Figure", axes.figure)

@@ -69,7 +69,6 @@ def incidence_curves(name: str, part: IncidenceSpec, prepared: Prepared) -> Outc
     title = part.title or f"Cumulative incidence of {_words(endpoint.name).lower()}{_by(part.by)}"
     at = fit.at(list(part.at))
     shown = at if part.outcome is None else at[at["outcome"] == part.outcome]
-    drawn = fit.plot() if part.outcome is None else fit.plot(outcome=part.outcome)
     return Outcome(
         name,
         part.kind,
@@ -77,7 +76,7 @@ def incidence_curves(name: str, part: IncidenceSpec, prepared: Prepared) -> Outc
         sentences=_first_lines(fit),
         tables={name: _curve_table(shown, title, "Cumulative incidence", prepared.spec.study.conf_level)},
         drawings=(
-            _drawing(name, drawn, f"{title}. Aalen-Johansen estimate with {_level(prepared)} limits."),
+            _drawing(name, fit.plot(), f"{title}. Aalen-Johansen estimate with {_level(prepared)} limits."),
         ),
         frames={name: fit.tidy(), f"{name}_at": at, f"{name}_fit": fit.glance()},
     )
@@ -172,7 +171,7 @@ def fourfold(name: str, part: TwoByTwoSpec, prepared: Prepared) -> Outcome:
 
 def _curve_table(at: pd.DataFrame, title: str, measure: str, conf_level: float) -> Table:
     groups = [
-        column for column in ("strata", "outcome") if column in at and at[column].astype(str).nunique() > 1
+        column for column in ("strata", "outcome") if column in at and len(set(at[column].astype(str))) > 1
     ]
     stub = PlainColumn(
         "Group" if groups else "Days",

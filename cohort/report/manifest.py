@@ -93,4 +93,4 @@ def _plain(value: object) -> object:
         return _plain(value.item())
     if isinstance(value, float):
         return value if value - value == 0 else None
-    return None if value != value else str(value)  # noqa: PLR0124 - pd.NA and NaT differ from themselves
+    return None if value != value else str(value)

@@ -37,16 +37,17 @@ def _grading(spec: StudyFile) -> str:
         else "When no scan was made, the edema domain counted as not assessed."
     )
     reported = (
-        " Where no domain was recorded, the reported ASTCT grade was used; grades of other systems entered as intervals."
+        " Where no domain was recorded, the reported ASTCT grade was used; grades of other systems entered as "
+        "intervals."
         if spec.grading.reported == "fill"
         else ""
     )
     return (
-        f"ICANS was graded from its domains by the ASTCT consensus (Lee 2019) with {POPULATIONS[spec.grading.population]}. "
-        "A domain that was not assessed leaves the grade between bounds. "
-        f"{unscanned}{reported} An imaging-blind grade leaves out edema seen on imaging, and is used wherever MRI is an "
-        f"exposure. The maximum grade is that of days {spec.grading.window[0]} to {spec.grading.window[1]}; a new episode "
-        f"begins after {spec.grading.gap_days} days at grade 0."
+        f"ICANS was graded from its domains by the ASTCT consensus (Lee 2019) with "
+        f"{POPULATIONS[spec.grading.population]}. A domain that was not assessed leaves the grade between bounds. "
+        f"{unscanned}{reported} An imaging-blind grade leaves out edema seen on imaging, and is used wherever MRI is "
+        f"an exposure. The maximum grade is that of days {spec.grading.window[0]} to {spec.grading.window[1]}; "
+        f"a new episode begins after {spec.grading.gap_days} days at grade 0."
     )
 
 
@@ -64,8 +65,8 @@ def _statistics(spec: StudyFile) -> tuple[str, ...]:
     parts = []
     if TableOneSpec in kinds:
         parts.append(
-            "Characteristics are medians with quartiles (SAS definition 5) or counts with percentages of the known; groups are "
-            "compared by standardised mean differences."
+            "Characteristics are medians with quartiles (SAS definition 5) or counts with percentages of the known; "
+            "groups are compared by standardised mean differences."
         )
     if KaplanMeierSpec in kinds:
         parts.append(
@@ -77,9 +78,10 @@ def _statistics(spec: StudyFile) -> tuple[str, ...]:
         )
     if CoxSpec in kinds:
         parts.append(
-            "Hazard ratios are from Cox models with Efron's handling of ties unless said otherwise, cause-specific where "
-            "events compete. Findings after infusion entered as time-dependent exposures in (start, stop] form or from a "
-            "landmark. Proportional hazards were tested by scaled Schoenfeld residuals (Grambsch and Therneau 1994)."
+            "Hazard ratios are from Cox models with Efron's handling of ties unless said otherwise, cause-specific "
+            "where events compete. Findings after infusion entered as time-dependent exposures in (start, stop] form "
+            "or from a landmark. Proportional hazards were tested by scaled Schoenfeld residuals "
+            "(Grambsch and Therneau 1994)."
         )
     if OddsRatioSpec in kinds:
         firth = any(

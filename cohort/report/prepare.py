@@ -10,7 +10,6 @@ import pandas as pd
 
 from cohort.dictionary.expressions import column_kinds, evaluate, parse_expression
 from cohort.dictionary.facts import ColumnFacts, declare_facts, declared_facts
-from cohort.dictionary.read import read_dictionary
 from cohort.errors import StudyError
 from cohort.neurotox.crs import grade_crs
 from cohort.neurotox.episodes import icans_episodes
@@ -87,13 +86,12 @@ def prepare(checked: CheckedStudy, progress: Progress) -> Prepared:
 
 
 def _harmonized(checked: CheckedStudy, progress: Progress) -> Registry:
-    dictionary = read_dictionary(checked.dictionary)
+    dictionary = checked.dictionary
     sources = []
-    for name, part in checked.spec.data.sources.items():
-        source = read_source(checked.paths[name], source=checked.mappings[name], dictionary=dictionary)
+    for name, path in checked.paths.items():
+        source = read_source(path, source=checked.mappings[name], dictionary=dictionary)
         progress(f"read {name}", None, source.n_rows, "rows")
         sources.append(source)
-        del part
     registry = harmonize(sources, dictionary)
     rows_in = sum(source.n_rows for source in sources)
     progress(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from cohort.errors import CohortError, EndpointError, EstimationError, GuardError, StudyError
 from cohort.report.check import check_study
@@ -23,7 +24,7 @@ from cohort.report.progress import Progress, silent
 from cohort.report.spec import AnalysisSpec
 from cohort.report.write import write_run
 
-KINDS = {
+KINDS: Mapping[str, Callable[[str, Any, Prepared], Outcome]] = {
     "table_one": characteristics,
     "imaging_table": imaging_by_grade,
     "mri_timing": timing_of_mri,
@@ -152,13 +153,15 @@ def _wanted(analyses: Mapping[str, AnalysisSpec], only: Iterable[str] | None) ->
 def _carry_out(name: str, part: AnalysisSpec, prepared: Prepared) -> Outcome:
     """Carry out one analysis; a refusal or a failure becomes an outcome that says why."""
     try:
-        return KINDS[part.kind](name, part, prepared)  # type: ignore[operator]
+        return KINDS[part.kind](name, part, prepared)
     except GuardError as error:
         return _unfinished(name, part, "refused", error)
     except (EstimationError, EndpointError, StudyError) as error:
         return _unfinished(name, part, "failed", error)
 
 
-def _unfinished(name: str, part: AnalysisSpec, status: str, error: CohortError) -> Outcome:
+def _unfinished(
+    name: str, part: AnalysisSpec, status: Literal["refused", "failed"], error: CohortError
+) -> Outcome:
     title = part.title or name.replace("_", " ")
-    return Outcome(name, part.kind, title, status=status, error=str(error))  # type: ignore[arg-type]
+    return Outcome(name, part.kind, title, status=status, error=str(error))

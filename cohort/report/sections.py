@@ -15,7 +15,7 @@ from cohort.report.manifest import versions
 from cohort.report.methods import methods_paragraphs
 from cohort.report.outcome import Drawing, Outcome
 from cohort.report.prepare import Prepared
-from cohort.tables.plain_table import PlainColumn, plain_table
+from cohort.tables.plain_table import plain_table, text_column
 from cohort.tables.table import Table
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _data_section(prepared: Prepared) -> Section:
     quality = registry.quality()
     blocks = [_rows_block(prepared), _quality_block(quality), _unmapped_block(registry.unmapped)]
     blocks += [_conflicts_block(registry.conflicts)]
-    return Section("data", TITLES["data"], blocks=tuple(block for block in blocks if block is not None))
+    return Section("data", TITLES["data"], blocks=tuple(blocks))
 
 
 def _rows_block(prepared: Prepared) -> Block:
@@ -122,13 +122,10 @@ def _rows_block(prepared: Prepared) -> Block:
         for source, n in frame["source"].astype("string").value_counts().sort_index().items()
     ]
     frame = pd.DataFrame(counts, columns=["table", "source", "n"])
-    wide = frame.pivot(index="table", columns="source", values="n").reindex(list(prepared.registry.tables))
-    wide = wide.fillna(0).astype(int).reset_index()
-    stub = PlainColumn("Table", lambda f: [str(name).replace("_", " ") for name in f["table"]], align="left")
-    columns = [
-        PlainColumn(str(source), lambda f, s=source: [f"{n:,}" for n in f[s]], align="right")
-        for source in wide.columns[1:]
-    ]
+    wide = frame.pivot_table(index="table", columns="source", values="n", aggfunc="sum", observed=True)
+    wide = wide.reindex(list(prepared.registry.tables)).fillna(0).astype(int).reset_index()
+    stub = text_column("Table", "table")
+    columns = [text_column(str(source), str(source), "right") for source in wide.columns[1:]]
     return Block(
         "rows",
         "Rows by table and source",
@@ -142,7 +139,7 @@ def _quality_block(quality: pd.DataFrame) -> Block:
         f"{len(quality)} checks were made (Kahn's categories), {len(failed)} of them failed their threshold; "
         "all are in the harmonised data's quality report."
     )
-    axes = quality.plot()  # type: ignore[operator]
+    axes = quality.plot()
     legend = "Share of values that violate a check, by kind of check and center. Hatched: not applicable."
     return Block(
         "quality",
@@ -161,11 +158,8 @@ def _unmapped_block(unmapped: pd.DataFrame) -> Block:
         MAX_UNMAPPED
     )
     names = ["source", "table", "variable", "value", "n"]
-    stub = PlainColumn("Source", lambda f: list(f["source"].astype(str)), align="left")
-    columns = [
-        PlainColumn(name.capitalize(), lambda f, k=name: list(f[k].astype(str)), align="left")
-        for name in names[1:]
-    ]
+    stub = text_column("Source", "source")
+    columns = [text_column(name.capitalize(), name) for name in names[1:]]
     table = plain_table(shown[names], stub, columns, caption="Source values without a rule")
     sentence = (
         f"{len(unmapped)} source values in {int(unmapped['n'].sum())} cells have no rule. They are missing in the "
@@ -183,11 +177,11 @@ def _conflicts_block(conflicts: pd.DataFrame) -> Block:
         .agg(n=("patient_id", "size"), patients=("patient_id", "nunique"))
         .reset_index()
     )
-    stub = PlainColumn("Table", lambda f: [str(name).replace("_", " ") for name in f["table"]], align="left")
+    stub = text_column("Table", "table")
     columns = [
-        PlainColumn("Variable", lambda f: list(f["variable"].astype(str)), align="left"),
-        PlainColumn("Records", lambda f: [str(n) for n in f["n"]], align="right"),
-        PlainColumn("Patients", lambda f: [str(n) for n in f["patients"]], align="right"),
+        text_column("Variable", "variable"),
+        text_column("Records", "n", "right"),
+        text_column("Patients", "patients", "right"),
     ]
     sentence = (
         f"{conflicts['patient_id'].nunique()} patients have records with the same key and different values, within a "
@@ -210,11 +204,8 @@ def _checklist_block(present: list[str]) -> Block:
             for item, who in rows
         ]
     )
-    stub = PlainColumn("Item", lambda f: list(f["item"]), align="left")
-    columns = [
-        PlainColumn("What it asks", lambda f: list(f["asks"]), align="left"),
-        PlainColumn("Where", lambda f: list(f["where"]), align="left"),
-    ]
+    stub = text_column("Item", "item")
+    columns = [text_column("What it asks", "asks"), text_column("Where", "where")]
     done = int(sum(who == "report" for _, who in rows))
     sentence = (
         f"{n_of_total(done, len(rows))} items are answered by this report, the others need the authors."
@@ -228,13 +219,13 @@ def _checklist_block(present: list[str]) -> Block:
 def _provenance_block(prepared: Prepared) -> Block:
     used = versions()
     frame = pd.DataFrame({"package": list(used), "version": list(used.values())})
-    stub = PlainColumn("Package", lambda f: list(f["package"]), align="left")
-    columns = [PlainColumn("Version", lambda f: list(f["version"]), align="left")]
+    stub = text_column("Package", "package")
+    columns = [text_column("Version", "version")]
     status = prepared.registry.audit
     sentence = (
-        f"Seed {prepared.spec.study.seed}. {len(status)} rules were applied; rows in, out and by status for each are in "
-        "audit.json with the SQL that was run. Hashes of the study file, the extracts and every file written are in "
-        "manifest.json."
+        f"Seed {prepared.spec.study.seed}. {len(status)} rules were applied; rows in, out and by status for each "
+        "are in audit.json with the SQL that was run. Hashes of the study file, the extracts and every file written "
+        "are in manifest.json."
     )
     table = plain_table(frame, stub, columns, caption="Versions")
     return Block(sentences=(sentence,), tables={"versions": table})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def write_run(
 
 
 def _write_tables(folder: Path, sections: Iterable[Section], outputs: Outputs) -> None:
-    writers = {
+    writers: dict[str, Callable[[Table, Path], object]] = {
         "docx": Table.to_docx,
         "xlsx": Table.to_xlsx,
         "html": Table.to_html,
