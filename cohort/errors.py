@@ -128,3 +128,7 @@ class SmallCellError(GuardError):
     """A count under the disclosure threshold would leave the building."""
 
     guard = "small_cells"
+
+
+class UnconfirmedRuleWarning(UserWarning):
+    """A rule is used whose primary publication has not been read against this implementation."""

@@ -125,7 +125,7 @@ def grade_icans(
     References
     ----------
     .. [1] Lee DW et al. (2019). Biol Blood Marrow Transplant 25:625-638. doi:10.1016/j.bbmt.2018.12.758
-    .. [2] Pennisi M et al. (2020). Blood Adv 4:676-686. doi:10.1182/bloodadvances.2019000952
+    .. [2] Pennisi M et al. (2020). Blood Adv 4:676-686.
 
     Examples
     --------
