@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cohort.dictionary.states import binary_states, is_three_state
 from cohort.errors import EstimationError
 from cohort.models.formula import ParsedFormula, parse_formula
-from cohort.models.matrix import build_matrix, check_columns
+from cohort.models.matrix import build_matrix, check_columns, reference_levels
 
 if TYPE_CHECKING:
     from cohort.study.endpoints import Endpoint
@@ -35,6 +35,8 @@ class Design:
         formulaic's column names, such as ``product[T.axi-cel]``.
     terms, levels : tuple of str
         For each column the term as written and the category (empty for a number).
+    references : Mapping of str to str
+        Reference category of each categorical term that is coded against its first category.
     rows : array of shape (n,)
         Positions of the rows kept, in the endpoint when there is one and in the frame otherwise.
     index : Index
@@ -57,6 +59,7 @@ class Design:
     names: tuple[str, ...]
     terms: tuple[str, ...]
     levels: tuple[str, ...]
+    references: Mapping[str, str]
     rows: NDArray[np.intp]
     index: pd.Index
     columns: tuple[str, ...]
@@ -145,6 +148,7 @@ def build_design(
         names=names,
         terms=terms,
         levels=levels,
+        references=reference_levels(columns, terms),
         rows=rows,
         index=frame.index[rows],
         columns=parsed.columns,

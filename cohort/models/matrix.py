@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.errors import EstimationError
+from cohort.estimators.collinearity import first_dependent
 from cohort.models.formula import ParsedFormula
 
 FloatArray = NDArray[np.float64]
 Names = tuple[str, ...]
-_ALIAS_TOLERANCE = 1e-10
 
 
 def build_matrix(
@@ -120,6 +120,16 @@ def _level(name: str, factors: Sequence[str]) -> str:
     return ":".join(levels)
 
 
+def reference_levels(columns: Mapping[str, pd.Series], terms: Sequence[str]) -> dict[str, str]:
+    """Return the reference category of each term that is a categorical column, plain or as ``C(column)``."""
+    found: dict[str, str] = {}
+    for name, column in columns.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            first = str(_without_empty_levels(column).cat.categories[0])
+            found |= {term: first for term in (name, f"C({name})") if term in terms}
+    return found
+
+
 def check_columns(X: FloatArray, names: Sequence[str]) -> None:
     """Refuse constant columns and columns that are sums of others (beside the intercept), by name.
 
@@ -154,25 +164,3 @@ def check_columns(X: FloatArray, names: Sequence[str]) -> None:
             evidence=f"rank below the {len(names)} columns, {len(X)} rows",
             remedy=f"leave {names[position]} out of the formula, or one of the others",
         )
-
-
-def first_dependent(gram: FloatArray, tolerance: float = _ALIAS_TOLERANCE) -> tuple[int, FloatArray] | None:
-    """Find the first column that the columns before it explain, with their weights.
-
-    Parameters
-    ----------
-    gram : array of shape (p, p)
-        Correlation-like matrix with a unit diagonal.
-    tolerance : float, default=1e-10
-        Share of a column's sum of squares that must be its own.
-
-    Returns
-    -------
-    tuple of (int, array) or None
-        Position, and weights of the columns before it; None when all columns are independent.
-    """
-    for j in range(1, len(gram)):
-        weights = np.linalg.solve(gram[:j, :j], gram[:j, j])
-        if gram[j, j] - gram[:j, j] @ weights < tolerance:
-            return j, np.asarray(weights, dtype=float)
-    return None
