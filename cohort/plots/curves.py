@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort import style
+from cohort import palette, style
 from cohort.errors import CohortError
 from cohort.plots import layout
 
@@ -101,8 +101,8 @@ def make_groups(
         Group(
             key,
             (labels or {}).get(key, key),
-            (colors or {}).get(key, style.OKABE_ITO[i % len(style.OKABE_ITO)]),
-            style.LINE_STYLES[(i + i // len(style.OKABE_ITO)) % len(style.LINE_STYLES)],
+            (colors or {}).get(key, palette.OKABE_ITO[i % len(palette.OKABE_ITO)]),
+            palette.LINE_STYLES[(i + i // len(palette.OKABE_ITO)) % len(palette.LINE_STYLES)],
         )
         for i, key in enumerate(keys)
     ]
@@ -232,7 +232,7 @@ def direct_labels(ax: Axes, groups: Sequence[Group], drawn: Sequence[Steps], wid
             text,
             right,
             va="center_baseline",
-            color=style.text_color(group.color),
+            color=palette.text_color(group.color),
             linespacing=1.15,
         )
 

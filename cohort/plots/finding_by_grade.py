@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from cohort import style
+from cohort import palette, style
 from cohort.errors import CohortError
 from cohort.format import percent
 from cohort.plots import layout
@@ -22,6 +23,10 @@ _CELL_MM = (15.5, 6.6)
 _HEAD_ROWS = 1.8
 _SCALE = ("#F4F8FC", "#C6DBEF", "#7FB3D8", "#3787C0", "#0B4F96")
 _IMAGED_COLOR = "#6B7075"
+_NOT_KNOWN = "not_known"
+_HEADS: Mapping[str, str] = {_NOT_KNOWN: "Not determinable", "overall": "All patients"}
+HIDDEN = "hidden"
+FloatArray = NDArray[np.float64]
 
 
 def plot_finding_by_grade(
@@ -44,8 +49,9 @@ def plot_finding_by_grade(
     ----------
     frame : DataFrame
         One row per finding and grade: ``finding``, ``grade``, ``n_present``, ``n_assessable``, ``n_imaged``,
-        ``n_patients``; the last two are constant within a grade. Order: categories, else order of appearance.
-        A missing grade is the grade that could not be determined.
+        ``n_patients``; the last two are constant within a grade. A count that is missing was hidden. Order:
+        categories, numbers ascending, else order of appearance. A missing grade, and ``not_known``, could
+        not be determined; ``overall`` is all patients. ``label``, if present, names the finding.
     ax : Axes, default=None
         Where to draw; None makes a new pyplot figure whose size follows from the cells.
     labels : mapping, default=None
@@ -80,16 +86,17 @@ def plot_finding_by_grade(
     require_columns(frame, names, "findings by grade")
     frame = _named_grades(frame)
     _check_counts(frame)
-    findings, grades = keys_in(frame, "finding"), keys_in(frame, "grade")
-    share = (frame["n_present"] / frame["n_assessable"].where(frame["n_assessable"] > 0)).to_numpy(float)
+    findings, grades, texts = keys_in(frame, "finding"), keys_in(frame, "grade"), _texts(frame, labels)
+    counts = frame[["n_present", "n_assessable"]].to_numpy(dtype=float, na_value=np.nan)
+    share = counts[:, 0] / np.where(counts[:, 1] > 0, counts[:, 1], np.nan)
     limit = top or _nice_top(share)
     new_figure = ax is None
     with style.theme():
         ax = layout.own_axes(ax, width_mm or 174.0, height_mm)
-        _grid_axes(ax, findings, grades, labels or {})
+        _grid_axes(ax, findings, grades, texts)
         for x, grade in enumerate(grades):
-            _draw_head(ax, x, grade, frame[frame["grade"] == grade], labels or {})
-        _draw_cells(ax, frame, findings, grades, share, limit, min_cell)
+            _draw_head(ax, x, grade, frame[frame["grade"] == grade], texts)
+        _draw_cells(ax, frame, counts, share, limit, min_cell)
         layout.fit(ax)
         if new_figure and width_mm is None:
             layout.fit_to_width(ax, _cell_width(ax) * len(grades), 174.0)
@@ -97,28 +104,48 @@ def plot_finding_by_grade(
         layout.fit(ax)
         if new_figure and height_mm is None:
             layout.fit_to_height(ax, _CELL_MM[1] * (len(findings) + _HEAD_ROWS))
-    style.add_notes(ax, ["Percentages are of patients imaged in whom the finding could be assessed."])
+    hidden = [f"{HIDDEN} = a small count is not shown."] if np.isnan(counts).any() else []
+    notes = ["Percentages are of patients imaged in whom the finding could be assessed.", *hidden]
+    style.add_notes(ax, notes)
     return ax
 
 
 def _named_grades(frame: pd.DataFrame) -> pd.DataFrame:
+    """Grades as categories of text: their own order, numbers ascending, or order of appearance."""
     grades = frame["grade"]
     if not isinstance(grades.dtype, pd.CategoricalDtype):
-        order = sorted(grades.dropna().unique())
-        grades = grades.astype(pd.CategoricalDtype([*order], ordered=True))
-    texts = [_grade_text(v) for v in grades.cat.categories]
-    grades = grades.cat.rename_categories(texts)
+        present = list(grades.dropna().unique())
+        order = sorted(present) if pd.api.types.is_numeric_dtype(grades.dtype) else present
+        grades = grades.astype(pd.CategoricalDtype([*order]))
+    grades = grades.cat.rename_categories([_grade_text(v) for v in grades.cat.categories])
     if grades.isna().any():
-        grades = grades.cat.add_categories(["Not determinable"]).fillna("Not determinable")
+        if _NOT_KNOWN not in grades.cat.categories:
+            grades = grades.cat.add_categories([_NOT_KNOWN])
+        grades = grades.fillna(_NOT_KNOWN)
     return frame.assign(grade=grades).reset_index(drop=True)
 
 
 def _grade_text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, (int, float, np.integer, np.floating)) else str(value)
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return f"{value:g}" if number else str(value)
+
+
+def _is_grade(text: str) -> bool:
+    return text.isdigit() and int(text) < len(palette.GRADE_RAMP)
+
+
+def _texts(frame: pd.DataFrame, labels: Mapping[str, str] | None) -> dict[str, str]:
+    """Texts of findings and grades: as given, else the frame's ``label`` column, else made from the value."""
+    texts = dict(_HEADS)
+    if "label" in frame.columns:
+        texts |= dict(zip(frame["finding"].astype(str), frame["label"].astype(str), strict=True))
+    texts |= {g: f"Grade {g}" for g in keys_in(frame, "grade") if _is_grade(g)}
+    return texts | dict(labels or {})
 
 
 def _check_counts(frame: pd.DataFrame) -> None:
-    counts = frame[["n_present", "n_assessable", "n_imaged", "n_patients"]].to_numpy(dtype=float)
+    columns = ["n_present", "n_assessable", "n_imaged", "n_patients"]
+    counts = frame[columns].to_numpy(dtype=float, na_value=np.nan)
     bad = int((np.diff(counts, axis=1) < 0).any(axis=1).sum())
     if bad:
         raise CohortError(
@@ -134,7 +161,7 @@ def _check_counts(frame: pd.DataFrame) -> None:
         )
 
 
-def _nice_top(share: np.ndarray[Any, Any]) -> float:
+def _nice_top(share: FloatArray) -> float:
     highest = float(np.nanmax(share)) if np.isfinite(share).any() else 1.0
     return next((t for t in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0) if highest <= t + 1e-9), 1.0)
 
@@ -143,9 +170,7 @@ def shade(share: float, top: float) -> str:
     """Color of a proportion: one hue, light to dark, linear up to ``top``."""
     position = min(max(share / top, 0.0), 1.0) * (len(_SCALE) - 1)
     i = min(int(position), len(_SCALE) - 2)
-    low, high = (np.array([int(c[k : k + 2], 16) for k in (1, 3, 5)]) for c in _SCALE[i : i + 2])
-    mixed = low + (high - low) * (position - i)
-    return "#" + "".join(f"{round(v):02X}" for v in mixed.tolist())
+    return palette.blend(_SCALE[i], _SCALE[i + 1], position - i)
 
 
 def _grid_axes(ax: Axes, findings: Sequence[str], grades: Sequence[str], labels: Mapping[str, str]) -> None:
@@ -160,16 +185,24 @@ def _grid_axes(ax: Axes, findings: Sequence[str], grades: Sequence[str], labels:
 
 def _draw_head(ax: Axes, x: int, grade: str, rows: pd.DataFrame, labels: Mapping[str, str]) -> None:
     """Name of the grade, then a bar whose filled part was imaged."""
-    imaged, patients = int(rows["n_imaged"].iloc[0]), int(rows["n_patients"].iloc[0])
-    name = labels.get(grade, f"Grade {grade}" if grade.isdigit() else wrapped(grade, 12))
+    imaged, patients = (_number(rows[c].iloc[0]) for c in ("n_imaged", "n_patients"))
+    name = wrapped(labels.get(grade, grade), 12)
     ax.text(x, -1.68, name, ha="center", va="center", fontweight="bold", linespacing=0.95, gid="head")
-    ax.text(x, -1.06, f"{imaged:,}/{patients:,}", ha="center", va="center", gid="imaged")
+    ax.text(x, -1.06, f"{_count(imaged)}/{_count(patients)}", ha="center", va="center", gid="imaged")
     left, width, y, high = x - 0.46, 0.92, -0.72, 0.14
-    share = imaged / patients if patients else 0.0
-    _box(ax, left, y, width, high, "#FFFFFF", hatch=style.MISSING_HATCH, gid="not imaged")
-    _box(ax, left, y, width * share, high, _IMAGED_COLOR, gid="imaged bar")
-    if grade.isdigit() and int(grade) < len(style.GRADE_RAMP):
-        _box(ax, left, -2.22, width, 0.1, style.grade_color(int(grade)), edge="none", gid="grade color")
+    if imaged <= patients and patients > 0:
+        _box(ax, left, y, width, high, "#FFFFFF", hatch=style.MISSING_HATCH, gid="not imaged")
+        _box(ax, left, y, width * imaged / patients, high, _IMAGED_COLOR, gid="imaged bar")
+    if _is_grade(grade):
+        _box(ax, left, -2.22, width, 0.1, palette.grade_color(int(grade)), edge="none", gid="grade color")
+
+
+def _number(value: Any) -> float:
+    return float("nan") if pd.isna(value) else float(value)
+
+
+def _count(value: float) -> str:
+    return HIDDEN if np.isnan(value) else f"{value:,.0f}"
 
 
 def _box(
@@ -195,22 +228,22 @@ def _box(
 def _draw_cells(
     ax: Axes,
     frame: pd.DataFrame,
-    findings: Sequence[str],
-    grades: Sequence[str],
-    share: np.ndarray[Any, Any],
+    counts: FloatArray,
+    share: FloatArray,
     top: float,
     min_cell: int,
 ) -> None:
+    findings, grades = keys_in(frame, "finding"), keys_in(frame, "grade")
     columns = [frame[c].astype(str) for c in ("finding", "grade")]
-    counts = frame[["n_present", "n_assessable"]].to_numpy(dtype=float)
     for i, (finding, grade) in enumerate(zip(*columns, strict=True)):
         x, y = grades.index(grade), findings.index(finding)
         present, assessable = counts[i]
         if not assessable > 0:
             _box(ax, x - 0.46, y - 0.44, 0.92, 0.88, "#FFFFFF", hatch=style.MISSING_HATCH, gid="cell")
-        elif 0 < present < min_cell:
+        elif np.isnan(present) or 0 < present < min_cell:
             _box(ax, x - 0.46, y - 0.44, 0.92, 0.88, "#FFFFFF", gid="cell")
-            _cell_text(ax, x, y, f"<{min_cell}", f"of {assessable:,.0f}", "#000000")
+            first = HIDDEN if np.isnan(present) else f"<{min_cell}"
+            _cell_text(ax, x, y, first, f"of {assessable:,.0f}", "#000000")
         else:
             color = shade(float(share[i]), top)
             _box(ax, x - 0.46, y - 0.44, 0.92, 0.88, color, edge="none", gid="cell")
@@ -220,7 +253,7 @@ def _draw_cells(
                 y,
                 percent(present, assessable),
                 f"{present:,.0f}/{assessable:,.0f}",
-                style.ink_on(color),
+                palette.ink_on(color),
             )
 
 

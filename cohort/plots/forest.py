@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cohort import style
+from cohort import palette, style
 from cohort.format import MISSING_TEXT
 from cohort.plots import layout
 from cohort.plots.curves import require_columns
@@ -193,7 +193,9 @@ def _draw_row(ax: Axes, row: Row, y: int, ends: tuple[float, float]) -> None:
         if cut:
             ax.plot([end], [y], marker, markersize=3.6, color="#000000", clip_on=False, zorder=3, gid="arrow")
     if ends[0] <= row.estimate <= ends[1]:
-        ax.plot([row.estimate], [y], "s", markersize=4.2, color=style.OKABE_ITO[0], zorder=4, gid="estimate")
+        ax.plot(
+            [row.estimate], [y], "s", markersize=4.2, color=palette.OKABE_ITO[0], zorder=4, gid="estimate"
+        )
 
 
 def _limit(value: float, end: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort import style
+from cohort import palette, style
 from cohort.errors import CohortError
 from cohort.format import percent
 from cohort.plots import layout
@@ -27,8 +27,8 @@ _BAR = 0.74
 def plot_grade_bars(
     frame: pd.DataFrame,
     *,
-    group: str = "product",
-    grade: str = "icans_grade",
+    group: str = "group",
+    grade: str = "grade",
     ax: Axes | None = None,
     labels: Mapping[str, str] | None = None,
     title: str = "ICANS grade",
@@ -44,9 +44,10 @@ def plot_grade_bars(
     Parameters
     ----------
     frame : DataFrame
-        One row per group and grade: the group, the grade (0 to 5, missing = not determinable), and ``n``.
-        Order of groups: categories, else order of appearance.
-    group, grade : str
+        One row per group and grade: the group, the grade, and ``n``. Grades are numbers from 0 to 5 or their
+        text; anything else, a missing value too, is not determinable. Order of groups: categories, else
+        order of appearance.
+    group, grade : str, default='group', 'grade'
         Names of the two columns.
     ax : Axes, default=None
         Where to draw; None makes a new pyplot figure whose height follows from the groups.
@@ -67,11 +68,13 @@ def plot_grade_bars(
     Raises
     ------
     CohortError
-        When a column is missing, or a group has no patients.
+        When a column is missing, a grade is outside 0 to 5, or a group has no patients.
     """
     require_columns(frame, [group, grade, "n"], "the grade bars")
     groups = keys_in(frame, group)
     grades, counts = _counts(frame, group, grade, groups)
+    if any(g is not None and not 0 <= g <= 5 for g in grades):
+        raise CohortError("A grade is outside 0 to 5.", evidence=f"column {grade!r}")
     totals = counts.sum(axis=1)
     if (totals <= 0).any():
         raise CohortError(
@@ -102,13 +105,13 @@ def plot_grade_bars(
 
 def _counts(
     frame: pd.DataFrame, group: str, grade: str, groups: Sequence[str]
-) -> tuple[list[int | None], NDArray[np.float64]]:
+) -> tuple[list[float | None], NDArray[np.float64]]:
     """Patients by group and grade; the last column is the grade that could not be determined."""
     keys = frame[group].astype(str)
-    values = frame[grade].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
-    n = frame["n"].to_numpy(dtype=float)
-    known = sorted({int(v) for v in values[np.isfinite(values)]})
-    grades: list[int | None] = [*range(max(known, default=0) + 1), None]
+    values = pd.to_numeric(frame[grade].astype("string"), errors="coerce").to_numpy(float, na_value=np.nan)
+    n = frame["n"].to_numpy(dtype=float, na_value=0.0)
+    known = {float(v) for v in values[np.isfinite(values)]}
+    grades: list[float | None] = [*sorted(known), None]
     counts = [
         [n[(keys == g) & (np.isnan(values) if k is None else values == k)].sum() for k in grades]
         for g in groups
@@ -130,7 +133,7 @@ def _bar_axes(ax: Axes, names: Sequence[str], totals: NDArray[np.float64], xlabe
 
 
 def _draw_bar(
-    ax: Axes, y: int, shares: NDArray[np.float64], total: float, grades: Sequence[int | None]
+    ax: Axes, y: int, shares: NDArray[np.float64], total: float, grades: Sequence[float | None]
 ) -> list[tuple[Text, float]]:
     from matplotlib.patches import Rectangle
 
@@ -146,11 +149,11 @@ def _draw_bar(
                 edgecolor=look.edge if grade is None else "#FFFFFF",
                 hatch=look.hatch or None,
                 linewidth=0.5,
-                gid="not determinable" if grade is None else f"grade {grade}",
+                gid="not determinable" if grade is None else f"grade {grade:g}",
             )
             ax.add_patch(piece)
             words = percent(round(share * total), total)
-            ink = "#000000" if grade is None else style.ink_on(look.face)
+            ink = "#000000" if grade is None else palette.ink_on(look.face)
             behind = {"facecolor": "#FFFFFF", "edgecolor": "none", "pad": 0.8} if grade is None else None
             text = ax.text(
                 left + share / 2, y, words, ha="center", va="center_baseline", color=ink, bbox=behind
@@ -168,7 +171,9 @@ def _hide_crowded(ax: Axes, texts: Sequence[tuple[Text, float]]) -> None:
             text.remove()
 
 
-def _swatch(grade: int | None) -> Swatch:
+def _swatch(grade: float | None) -> Swatch:
     return (
-        missing_swatch("not determinable") if grade is None else Swatch(str(grade), style.grade_color(grade))
+        missing_swatch("not determinable")
+        if grade is None
+        else Swatch(f"{grade:g}", palette.grade_color(grade))
     )

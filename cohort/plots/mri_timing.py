@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort import style
+from cohort import palette, style
 from cohort.errors import CohortError
 from cohort.format import MINUS, fixed, interval
 from cohort.plots import layout
@@ -64,31 +64,31 @@ class Lane:
 def plot_mri_timing(
     frame: pd.DataFrame,
     *,
-    day: str = "mri_first_day",
-    onset: str = "icans_onset_day",
+    delay: str = "days_from_onset",
     grade: str = "icans_grade",
-    result: str = "any_abnormal_finding",
+    result: str | None = None,
     ax: Axes | None = None,
-    xlabel: str = "Days from ICANS onset to first MRI",
+    xlabel: str = "Days from ICANS onset to MRI",
     width_mm: float = 115.0,
     height_mm: float | None = None,
 ) -> Axes:
-    """Stack one mark per patient on the day of the first MRI, counted from the onset of ICANS.
+    """Stack one mark per MRI on its day, counted from the onset of ICANS.
 
-    Lanes are grades; a filled mark is an abnormal scan, a hollow one a scan without the finding, a triangle a
-    scan that does not decide. Marks of one day are stacked, abnormal first, so that the picture is the same
-    each time. Patients without a scan or without an onset have no day and are counted in the notes.
+    Lanes are grades; with a result, a filled mark is an abnormal scan, a hollow one a scan without the
+    finding, a triangle a scan that does not decide. Marks of one day are stacked, abnormal first, so that the
+    picture is the same each time. Rows without a day are counted in the notes.
 
     Parameters
     ----------
     frame : DataFrame
-        One row per patient, as ``Study.link`` gives it.
-    day, onset : str
-        Columns with the integer day of the first MRI and of ICANS onset, both since infusion.
+        One row per mark: an examination (as ``mri_timing`` of the neurotox room gives it) or a patient.
+    delay : str, default='days_from_onset'
+        Column with the integer day of the MRI minus the day of ICANS onset; negative before onset.
     grade : str, default='icans_grade'
         Column with the grade; a missing grade has a lane of its own.
-    result : str, default='any_abnormal_finding'
-        Column with ``absent``, ``present``, ``indeterminate``, ``not_assessable`` (or no/yes).
+    result : str, default=None
+        Column with ``absent``, ``present``, ``indeterminate``, ``not_assessable`` (or no/yes), for example
+        ``any_abnormal_finding``; None draws all marks filled.
     ax : Axes, default=None
         Where to draw; None makes a new pyplot figure whose height follows from the stacks.
     xlabel : str
@@ -104,40 +104,43 @@ def plot_mri_timing(
     Raises
     ------
     CohortError
-        When a column is missing, or no patient has both days.
+        When a column is missing, or no row has a day.
     """
-    require_columns(frame, [day, onset, grade, result], "the MRI timing")
-    delay = (frame[day] - frame[onset]).to_numpy(dtype=float, na_value=np.nan)
-    timed = np.isfinite(delay)
+    require_columns(frame, [delay, grade, *([result] if result else [])], "the MRI timing")
+    days = frame[delay].to_numpy(dtype=float, na_value=np.nan)
+    timed = np.isfinite(days)
     if not timed.any():
-        raise CohortError(
-            "No patient has both a day of MRI and a day of ICANS onset.", evidence=f"{len(frame)} rows"
-        )
-    lanes = _lanes(delay[timed], frame[grade][timed], frame[result][timed])
+        raise CohortError("No MRI has a day relative to ICANS onset.", evidence=f"{len(frame)} rows")
+    states = _states(frame[result]) if result else np.full(len(frame), "present")
+    lanes = _lanes(days[timed], frame[grade][timed], states[timed])
     new_figure = ax is None
     with style.theme():
         ax = layout.own_axes(ax, width_mm, height_mm)
-        bottoms = _lane_axes(ax, lanes, delay[timed], xlabel)
+        bottoms = _lane_axes(ax, lanes, days[timed], xlabel)
         for lane, bottom in zip(lanes, bottoms, strict=True):
             _draw_lane(ax, lane, bottom)
         layout.fit(ax)
         _write_sides(ax, lanes, bottoms)
         layout.fit(ax)
-        draw_key(ax, _key(lanes), side="above")
-        layout.fit(ax)
+        if result:
+            draw_key(ax, _key(lanes), side="above")
+            layout.fit(ax)
         if new_figure and height_mm is None:
             layout.fit_to_height(ax, _PITCH_MM * (bottoms[-1] + lanes[-1].height + 1))
-    style.add_notes(ax, _notes(frame, day, onset))
+    style.add_notes(ax, _notes(int((~timed).sum()), bool(result)))
     return ax
 
 
-def _lanes(delay: NDArray[np.float64], grades: pd.Series, results: pd.Series) -> list[Lane]:
+def _states(results: pd.Series) -> NDArray[np.str_]:
+    """``present``, ``absent`` or ``other``, by row."""
+    decided = [results.isin(["present", "yes"]), results.isin(["absent", "no"])]
+    return np.select(decided, ["present", "absent"], "other")
+
+
+def _lanes(delay: NDArray[np.float64], grades: pd.Series, states: NDArray[np.str_]) -> list[Lane]:
     known = grades.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
-    states = np.select(
-        [results.isin(["present", "yes"]), results.isin(["absent", "no"])], ["present", "absent"], "other"
-    )
     lanes = [
-        _lane(f"Grade {g:g}", style.grade_color(round(g)), delay[known == g], states[known == g])
+        _lane(f"Grade {g:g}", palette.grade_color(round(g)), delay[known == g], states[known == g])
         for g in np.unique(known[np.isfinite(known)]).tolist()
     ]
     if np.isnan(known).any():
@@ -176,7 +179,7 @@ def _lane_axes(ax: Axes, lanes: Sequence[Lane], delay: NDArray[np.float64], xlab
 
 
 def _draw_lane(ax: Axes, lane: Lane, bottom: float) -> None:
-    edge = style.text_color(lane.color, 3.0) if lane.color != _UNKNOWN_COLOR else style.MUTED_COLOR
+    edge = palette.text_color(lane.color, 3.0) if lane.color != _UNKNOWN_COLOR else style.MUTED_COLOR
     for state, (_, marker, filled) in _RESULTS.items():
         chosen = np.array([s == state for s in lane.results])
         face = edge if filled and lane.color == _UNKNOWN_COLOR else lane.color if filled else "#FFFFFF"
@@ -220,10 +223,7 @@ def _key(lanes: Sequence[Lane]) -> list[Swatch]:
     ]
 
 
-def _notes(frame: pd.DataFrame, day: str, onset: str) -> list[str]:
-    no_onset = int(frame[onset].isna().sum())
-    no_scan = int((frame[onset].notna() & frame[day].isna()).sum())
-    return [
-        f"Not drawn: {no_onset:,} patients without a day of onset, {no_scan:,} with onset but no MRI.",
-        "Medians with quartiles, in days.",
-    ]
+def _notes(n_without: int, with_result: bool) -> list[str]:
+    gone = [f"Not drawn: {n_without:,} without a day relative to onset."] if n_without else []
+    marks = [] if with_result else ["One mark per MRI."]
+    return [*gone, *marks, "Medians with quartiles, in days."]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort import style
+from cohort import palette, style
 from cohort.plots import layout
 from cohort.plots.curves import LINE_HEIGHT_PT, Group, require_columns, rows_of
 from cohort.plots.time_axis import tick_labels
@@ -215,6 +215,6 @@ def _write_name(ax: Axes, group: Group, start: float, down: float) -> None:
         base,
         ha="left",
         va="center_baseline",
-        color=style.text_color(group.color),
+        color=palette.text_color(group.color),
         gid="risk name",
     )

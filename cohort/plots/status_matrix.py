@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cohort import style
+from cohort import palette, style
 from cohort.errors import CohortError
 from cohort.format import percent
 from cohort.plots import layout
@@ -125,5 +125,5 @@ def _draw_cells(ax: Axes, frame: pd.DataFrame, variables: Sequence[str], sources
         ax.add_patch(cell)
         if n > 0 and status != "impossible":
             ax.text(
-                x, y, percent(n_ok, n, 0), ha="center", va="center_baseline", color=style.ink_on(look.face)
+                x, y, percent(n_ok, n, 0), ha="center", va="center_baseline", color=palette.ink_on(look.face)
             )

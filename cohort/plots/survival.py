@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cohort import style
+from cohort import palette, style
 from cohort.format import fixed, interval, p_value
 from cohort.plots import curves
 from cohort.plots.curve_figure import (
@@ -162,7 +162,7 @@ def _lines(
         rows = curves.rows_of(median, "strata", group.key)
         if len(rows):
             values = [float(rows[c].iloc[0]) / factor for c in ("estimate", "conf_low", "conf_high")]
-            lines.append((f"{group.label} {_median_text(*values)}".strip(), style.text_color(group.color)))
+            lines.append((f"{group.label} {_median_text(*values)}".strip(), palette.text_color(group.color)))
     return lines
 
 
