@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cohort.errors import StudyError
+from cohort.format import EN_DASH
 from cohort.style import AXIS_COLOR, FONT_SIZE, MM, MUTED_COLOR, theme
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ class _Box:
         return len(self.lines) * LINE + 2 * PADDING
 
 
-def draw_flow(attrition: pd.DataFrame, imaging: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
+def draw_flow(
+    attrition: pd.DataFrame,
+    imaging: pd.DataFrame | None = None,
+    ax: Axes | None = None,
+    *,
+    window: tuple[int, int] = (0, 30),
+) -> Axes:
     """Draw the flow of patients through the rules of a study.
 
     Parameters
@@ -50,6 +57,8 @@ def draw_flow(attrition: pd.DataFrame, imaging: pd.DataFrame | None = None, ax: 
         drawn as boxes below the last rule.
     ax : Axes, optional
         Axes to draw on; a new figure of 150 mm when not given.
+    window : tuple of int, default=(0, 30)
+        Days of imaging, to name them.
 
     Returns
     -------
@@ -63,7 +72,7 @@ def draw_flow(attrition: pd.DataFrame, imaging: pd.DataFrame | None = None, ax: 
     """
     _check_sums(attrition, imaging)
     stages = [_stage(row, first=position == 0) for position, row in enumerate(attrition.to_dict("records"))]
-    ends = [] if imaging is None else _end_boxes(imaging, str(attrition["unit"].iloc[-1]))
+    ends = [] if imaging is None else _end_boxes(imaging, str(attrition["unit"].iloc[-1]), window)
     height = _height(stages, ends)
     with theme():
         ax = _axes(height) if ax is None else ax
@@ -119,9 +128,10 @@ def _of(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
-def _end_boxes(imaging: pd.DataFrame, unit: str) -> list[_Box]:
+def _end_boxes(imaging: pd.DataFrame, unit: str, window: tuple[int, int]) -> list[_Box]:
     """Return one box for the imaged, one for the not imaged with reasons, and one when it is not known."""
-    heads = {"imaged": "Imaged", "not_imaged": "Not imaged", "unknown": "Imaging not recorded"}
+    days = f"MRI on day {window[0]}{EN_DASH}{window[1]}"
+    heads = {"imaged": days, "not_imaged": f"No {days}", "unknown": "MRI not recorded"}
     groups = [g for g in heads if g != "unknown" or int(imaging.loc[imaging["group"] == g, "n"].sum())]
     gap = 4.0
     width = (WIDTH - 2 * MARGIN - gap * (len(groups) - 1)) / len(groups)
@@ -195,9 +205,9 @@ def _draw_ends(ax: Axes, ends: Sequence[_Box], bottom: float) -> None:
     middles = [box.left + box.width / 2 for box in ends]
     ax.plot([center, center], [bottom, across], color=AXIS_COLOR, lw=0.7)
     ax.plot([min(*middles, center), max(*middles, center)], [across, across], color=AXIS_COLOR, lw=0.7)
-    for box, middle in zip(ends, middles, strict=True):
+    for position, (box, middle) in enumerate(zip(ends, middles, strict=True)):
         _arrow(ax, (middle, across), (middle, top))
-        _draw_box(ax, box, top, faint=not box.lines[0].startswith("Imaged"))
+        _draw_box(ax, box, top, faint=position > 0)
 
 
 def _draw_box(ax: Axes, box: _Box, top: float, *, faint: bool = False) -> None:

@@ -10,10 +10,13 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from cohort.dictionary.derived import derived_facts
 from cohort.dictionary.facts import ColumnFacts, declared_facts
-from cohort.errors import GuardError, ImmortalTimeError, IncorporationError, StudyError
+from cohort.errors import ImmortalTimeError, IncorporationError, MixedScalesError, StudyError
 from cohort.study.endpoints import Endpoint
 
 GUARDS = (
@@ -86,7 +89,7 @@ def resolve_facts(
     """
     from_endpoint = {} if endpoint is None else endpoint.facts
     from_frame = {} if frame is None else declared_facts(frame)
-    from_dictionary = _dictionary_facts()
+    from_dictionary = derived_facts()
     found = {}
     for column in columns:
         for known in (from_endpoint, from_frame, from_dictionary):
@@ -94,10 +97,6 @@ def resolve_facts(
                 found[column] = known[column]
                 break
     return found
-
-
-def _dictionary_facts() -> Mapping[str, ColumnFacts]:
-    return {}
 
 
 def check_immortal_time(
@@ -144,7 +143,7 @@ def check_immortal_time(
         f"Immortal time: {', '.join(repr(c) for c in late)} became known after the clock of {endpoint.name} "
         "started, so patients had to survive to be classified by it.",
         evidence=_immortal_evidence(late, endpoint, facts),
-        remedy=_immortal_remedy(late, endpoint),
+        remedy=_immortal_remedy(late, endpoint, facts),
     )
 
 
@@ -158,13 +157,12 @@ def _known_day(fact: ColumnFacts) -> float:
 def _immortal_evidence(
     late: Mapping[str, float], endpoint: Endpoint, facts: Mapping[str, ColumnFacts]
 ) -> str:
-    last = endpoint.stop + endpoint.origin_day
+    last = _last_days(endpoint)
     parts = []
     for column, day in late.items():
         kind = f" ({facts[column].known})" if facts[column].known else ""
         when = f"on day {day:g}" if math.isfinite(day) else "only at the end of follow-up"
-        ended = last < day
-        n = int(ended.sum()) if endpoint.subject is None else _last_rows_ended(endpoint, day)
+        n = int((last < day).sum())
         concerned = (
             f"{n} of {endpoint.n_subjects} patients left before that day" if math.isfinite(day) else ""
         )
@@ -173,23 +171,35 @@ def _immortal_evidence(
     return ". ".join(parts)
 
 
-def _last_rows_ended(endpoint: Endpoint, day: float) -> int:
-    """Count subjects whose last interval ended before the day."""
-    assert endpoint.subject is not None
-    last = pd.Series(endpoint.stop + endpoint.origin_day).groupby(endpoint.subject).max()
-    return int((last < day).sum())
+def _last_days(endpoint: Endpoint) -> NDArray[np.float64]:
+    """Return the last day of follow-up of each subject, counted from infusion."""
+    last = pd.Series(endpoint.stop + endpoint.origin_day)
+    if endpoint.subject is not None:
+        last = last.groupby(endpoint.subject).max()
+    return np.asarray(last, dtype=np.float64)
 
 
-def _immortal_remedy(late: Mapping[str, float], endpoint: Endpoint) -> str:
+def _immortal_remedy(late: Mapping[str, float], endpoint: Endpoint, facts: Mapping[str, ColumnFacts]) -> str:
     first = next(iter(late))
     finite = [day for day in late.values() if math.isfinite(day)]
-    ways = [f'co.counting_process(endpoint, exposures={{"{first}": "{first}_first_day"}})']
+    ways = [
+        f'co.counting_process(endpoint, exposures={{"{first}": {_first_day_of(first, endpoint, facts)}}})'
+    ]
     if len(finite) == len(late):
         ways.append(
             f'co.endpoint("{endpoint.name}", data, landmark_day={max(finite):g}) for a landmark analysis'
         )
     ways.append('acknowledge="immortal_time" to keep it as written; it will be printed with the result')
     return "; or ".join(ways)
+
+
+def _first_day_of(column: str, endpoint: Endpoint, facts: Mapping[str, ColumnFacts]) -> str:
+    """Return how to write the first day of a column: a column of the frame, or a Series to be made."""
+    measured = {"icans_grade", "icans_grade_imaging_blind"} & set(facts[column].measures)
+    for name in (f"{column}_first_day", "icans_onset_day" if measured else ""):
+        if name in endpoint.frame.columns:
+            return f'"{name}"'
+    return f"first_day_of_{column}"
 
 
 def check_incorporation(
@@ -254,16 +264,41 @@ def _incorporation_remedy(whole: str) -> str:
     return "; or ".join(ways)
 
 
-def acknowledged_note(error: type[GuardError], what: str) -> str:
-    """Return the note that says which guard was overridden for what."""
-    return f"acknowledged {error.guard}: {what}"
+def check_mixed_scales(
+    grades: Iterable[str], systems: Iterable[str], acknowledge: str | Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Refuse to pool grades as recorded when they come from different grading systems.
 
+    Parameters
+    ----------
+    grades : iterable of str
+        Columns with grades as recorded.
+    systems : iterable of str
+        Grading systems of the rows they come from.
+    acknowledge : str or iterable of str, default=()
+        Guards to override.
 
-__all__ = [
-    "GUARDS",
-    "acknowledged_guards",
-    "acknowledged_note",
-    "check_immortal_time",
-    "check_incorporation",
-    "resolve_facts",
-]
+    Returns
+    -------
+    tuple of str
+        Notes to print with the result.
+
+    Raises
+    ------
+    MixedScalesError
+        When there is more than one system, unless acknowledged.
+    """
+    overridden = acknowledged_guards(acknowledge)
+    named, found = list(dict.fromkeys(grades)), sorted(set(systems))
+    if not named or len(found) < 2:
+        return ()
+    if MixedScalesError.guard in overridden:
+        return (f"acknowledged mixed_scales: {', '.join(named)} of {', '.join(found)}",)
+    raise MixedScalesError(
+        f"Mixed scales: {', '.join(repr(g) for g in named)} would pool grades of different systems, of which only "
+        "about half agree.",
+        evidence=f"grading systems: {', '.join(found)}",
+        remedy="co.grade_icans(registry.neuro_assessment), which regrades from the domains and turns other systems "
+        "into bounds; or take one system: where=\"grading_system == 'ASTCT2019'\"; "
+        'or acknowledge="mixed_scales" to keep it as written',
+    )

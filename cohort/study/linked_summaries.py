@@ -147,7 +147,9 @@ def imaging_summary(
         findings = mri_findings(registry.mri_exam, registry.mri_finding, window=window)
     rows = row_of(base, findings, shared_keys(findings))
     out = _aligned(base, findings)
-    absent = rows < 0
+    exams = registry.mri_exam.drop_duplicates(list(KEYS))
+    recorded = row_of(base, exams, list(KEYS)) >= 0
+    absent = (rows < 0) | (~recorded & (out["mri_status"] == "unknown").to_numpy(dtype=bool))
     collected = (
         base["source"].map(lambda source: registry.collected("mri_exam", str(source))).to_numpy(dtype=bool)
     )

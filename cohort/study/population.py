@@ -242,7 +242,7 @@ class Study:
             The axes drawn on.
         """
         split = imaging_counts(self._registry, self._population, window) if imaging else None
-        return draw_flow(self.attrition, split, ax)
+        return draw_flow(self.attrition, split, ax, window=window)
 
     def __repr__(self) -> str:
         lines = []

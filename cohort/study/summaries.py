@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cohort.dictionary.facts import ColumnFacts, declare_facts, declared_facts
 from cohort.errors import StudyError, UnitsError
+from cohort.study.guards import check_mixed_scales
 from cohort.study.keys import row_of, shared_keys, take_rows
 from cohort.study.rules import evaluate_rule
 
@@ -75,6 +76,8 @@ def summarize(
         When a column is missing, the name is taken, or the window ends before it starts.
     UnitsError
         When the rows used are in several units.
+    MixedScalesError
+        When grades as recorded come from several grading systems.
 
     Examples
     --------
@@ -102,6 +105,7 @@ def summarize(
     if take != "count":
         usable &= table[variable].notna().to_numpy(dtype=bool)
     printed = unit or _one_unit(table.loc[usable], name)
+    _check_scales(table.loc[usable], variable)
     rows = np.flatnonzero(usable)
     rows = rows[np.lexsort((day[rows], patient[rows]))]
     values = _take(table, variable, patient[rows], rows, take, len(data), in_table)
@@ -181,6 +185,12 @@ def _one_unit(rows: pd.DataFrame, name: str) -> str:
             remedy="Choose one analyte with where=, or harmonise the units in the source's mapping.",
         )
     return units[0] if units else ""
+
+
+def _check_scales(rows: pd.DataFrame, variable: str) -> None:
+    """Refuse to compare grades as recorded under different systems."""
+    if variable.startswith("reported_") and "grading_system" in rows.columns:
+        check_mixed_scales([variable], (str(system) for system in rows["grading_system"].dropna().unique()))
 
 
 def _take(

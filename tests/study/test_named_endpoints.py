@@ -80,7 +80,7 @@ def test_late_neurotoxicity_on_the_day_of_death_came_before_it() -> None:
 
 
 def test_landmark_worked_by_hand() -> None:
-    # Landmark 40: dead on day 0 and on day 40 -> events at or before it; lost on day 20 -> censored before it.
+    # Landmark 40: dead on day 0 and on day 40 -> events at or before it; lost on day 20 -> censored before.
     # Left: relapsed (90 - 40 = 50), same (60 - 40 = 20), alive (400 - 40 = 360).
     end = endpoint("overall_survival", PATIENTS, landmark_day=40)
     assert end.origin_day == 40
