@@ -129,7 +129,7 @@ def _period(
     reached: np.ndarray,
     contact: np.ndarray,
 ) -> pd.DataFrame:
-    """The forms of one reporting period; CRS and neurotoxicity are told on that of their onset."""
+    """Write the forms of one reporting period; a toxicity is told on the form of its onset."""
     rows = mine[reached]
     p = world.patients.iloc[rows]
     start = p["infusion_date"].to_numpy()
@@ -237,7 +237,7 @@ def _neuro_items(world: World, rows: IntArray, icans: Told, start: np.ndarray) -
 
 
 def _trap_infusion(file: TrappedFile) -> None:
-    """Undeclared codes, impossible dates, values out of range, duplicated rows."""
+    """Set undeclared codes, values out of range or with a sign, duplicated rows."""
     file.write("undeclared_code", "infusion", "PRODUCT", ["77"], "unmapped", n=2)
     file.write("undeclared_code", "infusion", "SEX", ["3"], "unmapped", n=2)
     file.write("lab_out_of_range", "infusion", "CRP", ["812"], "out_of_range", n=2)
@@ -246,7 +246,7 @@ def _trap_infusion(file: TrappedFile) -> None:
 
 
 def _trap_followup(file: TrappedFile) -> None:
-    """Impossible and partial dates of onset, undeclared answers, duplicated forms."""
+    """Set impossible dates of onset, undeclared answers, unknown resolution, duplicated forms."""
     file.write("impossible_date", "neuro_assessment", "Q100", ["2021-02-31"], "unparsed", n=2)
     file.write("undeclared_code", "neuro_assessment", "Q109", ["7"], "unmapped", n=1)
     file.write("undeclared_code", "crs_assessment", "Q83", ["5"], "unmapped", n=2)

@@ -174,9 +174,9 @@ def _mri(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFrame
         "DWI": _letters(e["dwi"]),
         "SWI": _letters(e["swi"]),
     }
-    wide = reads.pivot(index="exam", columns="finding_code", values="presence").reindex(chosen)
     for code in CODES:
-        columns[HEADERS[code]] = cells.coded(wide[code], TICKS)
+        ticks = reads[reads["finding_code"] == code].set_index("exam")["presence"].reindex(chosen)
+        columns[HEADERS[code]] = cells.coded(ticks, TICKS)
     acute = world.exams.loc[world.exams["indication"] == "symptom_driven", "row"].to_numpy()
     unseen = sending[~np.isin(sending, acute)]
     before = world.exams["row"].value_counts().reindex(unseen, fill_value=0).to_numpy()
@@ -189,14 +189,12 @@ def _mri(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFrame
 
 
 def _trap_day_0(file: TrappedFile) -> None:
-    """Partial and impossible dates, values in the wrong unit, undeclared words, duplicated rows."""
+    """Set partial and impossible dates, values out of range, undeclared words, duplicated rows."""
     first = (file.frame["INF_NR"] == "1").to_numpy()
     relapsed = (file.frame["RELAPSE_DATE"] != "").to_numpy()
     chosen = file.choose(first & relapsed, 5)
-    column = file.frame.columns.get_loc("RELAPSE_DATE")
-    file.frame.iloc[chosen, column] = cells.without_day(
-        file.frame.iloc[chosen, column].to_numpy(dtype=object)
-    )
+    dates = file.frame["RELAPSE_DATE"].to_numpy(dtype=object)[chosen]
+    file.put("RELAPSE_DATE", chosen, cells.without_day(dates))
     file.note("partial_date", "infusion", "RELAPSE_DATE", len(chosen), "partial")
     file.write(
         "impossible_date", "infusion", "RELAPSE_DATE", ["31/02/2022"], "unparsed", n=2, where=first & relapsed
@@ -207,7 +205,7 @@ def _trap_day_0(file: TrappedFile) -> None:
 
 
 def _trap_day_100(file: TrappedFile) -> None:
-    """An impossible date of onset, grades that are not grades, a word where a date belongs."""
+    """Set an impossible date, grades that are not grades, a word where a date belongs."""
     file.write("impossible_date", "neuro_assessment", "ICANS_ONSET", ["31/02/2021"], "unparsed", n=2)
     file.write("grade_out_of_range", "neuro_assessment", "ICANS_GRADE", ["7"], "out_of_range", n=1)
     file.write("not_a_date", "neuro_assessment", "ICANS_RESOLVED", ["ongoing"], "unparsed", n=2)

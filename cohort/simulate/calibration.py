@@ -7,6 +7,7 @@ taken. Numbers without a source (shares of findings, reader error, missing days)
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -230,7 +231,7 @@ def _scale(name: str) -> str:
     return "points" if name.endswith("points") else "log odds ratio"
 
 
-def expit(values: FloatArray) -> FloatArray:
+def expit(values: NDArray[np.floating[Any]]) -> FloatArray:
     """Return the inverse logit."""
     return np.asarray(1.0 / (1.0 + np.exp(-values)))
 

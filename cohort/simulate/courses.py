@@ -73,7 +73,7 @@ def simulate_icans(patients: pd.DataFrame, center_effect: FloatArray, rng: np.ra
     sick = peak > 0
     low, high = cal.ONSET_RANGE
     onset = _log_normal_days(cal.product_values(codes, "icans_onset_day"), cal.ONSET_SIGMA, low, high, rng)
-    median = cal.DURATION_MEDIAN_DAYS * cal.DURATION_PER_GRADE ** (peak - 2.0)
+    median = np.asarray(cal.DURATION_MEDIAN_DAYS * cal.DURATION_PER_GRADE ** (peak - 2.0), dtype=float)
     duration = _log_normal_days(median, cal.DURATION_SIGMA, 1, 24, rng)
     grade = _hill(onset, duration, peak, rng)
     again = sick & (rng.random(n) < cal.SECOND_EPISODE)
@@ -91,7 +91,7 @@ def simulate_crs(patients: pd.DataFrame, icans: Course, rng: np.random.Generator
     target, icans_rate = cal.product_values(codes, "crs_any"), cal.product_values(codes, "icans_any")
     without_icans = (target - cal.CRS_BEFORE_ICANS * icans_rate) / (1.0 - icans_rate)
     has = rng.random(n) < np.where(sick, cal.CRS_BEFORE_ICANS, without_icans)
-    severe = _severe(has, 1.1 * (icans.peak >= 3), codes, "crs_severe", rng, share_of="crs_any")
+    severe = _severe(has, 1.1 * (icans.peak >= 3).astype(float), codes, "crs_severe", rng, share_of="crs_any")
     peak = np.where(severe, 3 + (rng.random(n) < 0.25), 1 + (rng.random(n) < 0.40)) * has
     alone = _log_normal_days(cal.product_values(codes, "crs_onset_day"), 0.45, 0, 14, rng)
     onset = np.where(sick, np.maximum(icans.onset - rng.integers(1, 4, n), 0), alone)
@@ -233,7 +233,8 @@ def _icans_peak(patients: pd.DataFrame, center_effect: FloatArray, rng: np.rando
         mine = codes == code
         chance = cal.expit(linear[mine] + cal.intercept_for(linear[mine], product.icans_any))
         any_grade[mine] = rng.random(int(mine.sum())) < chance
-    severe = _severe(any_grade, effects.severe_log2_m_easix * m_easix, codes, "icans_severe", rng)
+    burden = np.asarray(effects.severe_log2_m_easix * m_easix, dtype=float)
+    severe = _severe(any_grade, burden, codes, "icans_severe", rng)
     mild = 1 + (rng.random(n) < cal.GRADE_TWO_SHARE)
     return np.asarray(np.where(severe, 3 + (rng.random(n) < cal.GRADE_FOUR_SHARE), mild) * any_grade)
 

@@ -40,10 +40,10 @@ def simulate_survival(
     Returns
     -------
     DataFrame
-        ``relapse_day``, ``death_day`` (NaN when not observed), ``cause_of_death``, ``last_contact_day``, ``vital_status``
-        as observed, and the unobserved ``true_relapse_day``, ``true_death_day``.
+        ``relapse_day``, ``death_day`` (NaN when not observed), ``cause_of_death``, ``last_contact_day``,
+        ``vital_status`` as observed, and the unobserved ``true_relapse_day``, ``true_death_day``.
     """
-    n, effects = len(patients), cal.EFFECTS
+    effects = cal.EFFECTS
     codes = patients["product_code"].to_numpy()
     age = (patients["age_years"].to_numpy(dtype=float) - 60.0) / 10.0
     tumor = log2_easix(patients) - 1.2
@@ -98,8 +98,10 @@ def late_events(
         frame["event_grade"] = rng.choice([2, 3, 4], size=len(rows), p=[0.5, 0.4, 0.1])
         frames.append(frame.assign(relatedness=related))
     events = pd.concat(frames, ignore_index=True)
-    seen = events["event_day"].to_numpy() <= survival["last_contact_day"].to_numpy()[events["row"].to_numpy()]
-    return events[seen].sort_values(["row", "event_day", "event_type"], ignore_index=True)
+    last = survival["last_contact_day"].to_numpy()[events["row"].to_numpy()]
+    return events.loc[events["event_day"] <= last].sort_values(
+        ["row", "event_day", "event_type"], ignore_index=True
+    )
 
 
 def treatments(

@@ -52,10 +52,11 @@ class SimulatedRegistries:
             f"{name} {n}" for name, n in patients["source"].value_counts().sort_index().items()
         )
         also = int((patients["also_in"] != "").sum())
+        grade = patients["icans_grade"]
         lines = [
             f"Simulated registries of {len(patients)} patients: {counts}; {also} of REDCap also in CIBMTR",
-            f"{int((patients['icans_grade'] > 0).sum())} with ICANS, {int((patients['icans_grade'] >= 3).sum())} severe, "
-            f"{int(patients['imaged'].sum())} imaged in days 0 to 30, {int(patients['death_day'].notna().sum())} deaths",
+            f"{(grade > 0).sum()} with ICANS, {(grade >= 3).sum()} severe, {patients['imaged'].sum()} imaged in days "
+            f"0 to 30, {patients['death_day'].notna().sum()} deaths",
             f"{int(traps['n'].sum())} faults of {len(traps)} kinds set on purpose (truth['traps'])",
             *(f"{name}: {path.name}" for name, path in self.sources.items()),
         ]

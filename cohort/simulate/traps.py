@@ -52,10 +52,15 @@ class TrappedFile:
         """Overwrite a column of a few filled rows with the values in turn, and return the rows' positions."""
         eligible = self.frame[column].ne("").to_numpy() if where is None else where
         chosen = self.choose(eligible, n)
-        bad = np.array(values, dtype=object)[np.arange(len(chosen)) % len(values)]
-        self.frame.iloc[chosen, self.frame.columns.get_loc(column)] = bad
+        self.put(column, chosen, np.array(values, dtype=object)[np.arange(len(chosen)) % len(values)])
         self.note(name, table, column, len(chosen), reported_as)
         return chosen
+
+    def put(self, column: str, rows: NDArray[np.intp], values: NDArray[np.object_]) -> None:
+        """Overwrite some rows of a column."""
+        cells = self.frame[column].to_numpy(dtype=object, copy=True)
+        cells[rows] = values
+        self.frame[column] = cells
 
     def choose(self, eligible: NDArray[np.bool_], n: int) -> NDArray[np.intp]:
         """Choose up to n eligible rows (a tenth of them at most, but one at least) that no fault has touched."""

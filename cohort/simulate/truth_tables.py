@@ -44,7 +44,7 @@ def truth_tables(world: World) -> dict[str, pd.DataFrame]:
 
 
 def exam_numbers(exams: pd.DataFrame) -> pd.Series:
-    """Number the examinations of each patient from 1."""
+    """Return the number of each examination within its patient, from 1."""
     return exams.groupby("row").cumcount() + 1
 
 

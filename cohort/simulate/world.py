@@ -203,6 +203,6 @@ def _edema_known(exams: pd.DataFrame, n: int) -> BoolArray:
 def _while_followed(given: pd.DataFrame, survival: pd.DataFrame) -> pd.DataFrame:
     """Keep treatments that begin under observation, and end them with it."""
     last = survival["last_contact_day"].to_numpy()[given["row"].to_numpy()]
-    kept = given[given["start_day"].to_numpy() <= last].copy()
-    kept["stop_day"] = np.minimum(kept["stop_day"].to_numpy(), last[given["start_day"].to_numpy() <= last])
+    ended = given.assign(stop_day=np.minimum(given["stop_day"].to_numpy(), last))
+    kept: pd.DataFrame = ended.loc[(ended["start_day"] <= last).to_numpy()]
     return kept.reset_index(drop=True)
