@@ -55,7 +55,15 @@ def test_quantiles_equal_type_2_of_r(name, size):
 def test_numeric_summary_of_two_values_and_of_none():
     # mean (1 + 3) / 2 = 2, sd sqrt((1 + 1) / 1) = sqrt 2; n p = 0.5 -> 1st value, 1 -> average, 1.5 -> 2nd
     found = numeric_summary(np.array([1.0, 3.0]))
-    assert found == {"mean": 2.0, "sd": math.sqrt(2), "median": 2.0, "q1": 1.0, "q3": 3.0, "min": 1.0, "max": 3.0}
+    assert found == {
+        "mean": 2.0,
+        "sd": math.sqrt(2),
+        "median": 2.0,
+        "q1": 1.0,
+        "q3": 3.0,
+        "min": 1.0,
+        "max": 3.0,
+    }
     assert all(math.isnan(value) for value in numeric_summary(np.empty(0)).values())
 
 
