@@ -99,9 +99,8 @@ def late_events(
         frames.append(frame.assign(relatedness=related))
     events = pd.concat(frames, ignore_index=True)
     last = survival["last_contact_day"].to_numpy()[events["row"].to_numpy()]
-    return events.loc[events["event_day"] <= last].sort_values(
-        ["row", "event_day", "event_type"], ignore_index=True
-    )
+    kept: pd.DataFrame = events.iloc[np.flatnonzero(events["event_day"].to_numpy() <= last)]
+    return kept.sort_values(["row", "event_day", "event_type"], ignore_index=True)
 
 
 def treatments(
