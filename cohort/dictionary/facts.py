@@ -46,10 +46,21 @@ class ColumnFacts:
     unit: str = ""
 
 
+class _Stored(dict[str, dict[str, object]]):
+    """Facts as stored in ``attrs``: never changed in place, so that pandas need not copy them.
+
+    pandas deep-copies ``attrs`` whenever it takes a column; without this each access to a frame of 140 columns
+    takes 7 ms.
+    """
+
+    def __deepcopy__(self, memo: dict[int, object]) -> _Stored:
+        return self
+
+
 def declare_facts(frame: pd.DataFrame, facts: Mapping[str, ColumnFacts]) -> pd.DataFrame:
     """Return a shallow copy of the frame that carries these facts beside those it has."""
     out = frame.copy(deep=False)
-    merged = dict(frame.attrs.get(FACTS_KEY, {}))
+    merged = _Stored(frame.attrs.get(FACTS_KEY, {}))
     merged.update({name: asdict(fact) for name, fact in facts.items() if name in frame.columns})
     out.attrs = {**frame.attrs, FACTS_KEY: merged}
     return out
@@ -59,7 +70,9 @@ def declared_facts(frame: pd.DataFrame) -> dict[str, ColumnFacts]:
     """Return the facts that the frame carries for the columns it has."""
     stored = frame.attrs.get(FACTS_KEY, {})
     return {
-        str(name): ColumnFacts(**{**raw, "part_of": tuple(raw["part_of"]), "measures": tuple(raw["measures"])})
+        str(name): ColumnFacts(
+            **{**raw, "part_of": tuple(raw["part_of"]), "measures": tuple(raw["measures"])}
+        )
         for name, raw in stored.items()
         if name in frame.columns
     }
