@@ -191,7 +191,7 @@ class Study:
     @property
     def population(self) -> pd.DataFrame:
         """The infusions still in the study."""
-        population: pd.DataFrame = self._population.copy(deep=False)
+        population: pd.DataFrame = self._population.copy()
         return population
 
     @property
