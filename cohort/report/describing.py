@@ -57,8 +57,16 @@ def characteristics(name: str, part: TableOneSpec, prepared: Prepared) -> Outcom
 def imaging_by_grade(name: str, part: ImagingTableSpec, prepared: Prepared) -> Outcome:
     """Make the table of findings by grade and its heat map."""
     findings = None if part.findings is None else list(part.findings)
-    table = imaging_table(prepared.data, by=part.by, findings=findings, acknowledge=part.acknowledge)
-    axes = plot_finding_by_grade(table.frame)
+    min_cell = prepared.spec.study.disclosure.min_cell
+    table = imaging_table(
+        prepared.data,
+        by=part.by,
+        findings=findings,
+        conf_level=prepared.spec.study.conf_level,
+        min_cell=min_cell or None,
+        acknowledge=part.acknowledge,
+    )
+    axes = plot_finding_by_grade(table.frame, min_cell=min_cell)
     title = part.title or "MRI findings by ICANS grade"
     imaged = int((prepared.data["mri_status"] == "imaged").sum())
     sentence = (
@@ -88,6 +96,7 @@ def timing_of_mri(name: str, part: MriTimingSpec, prepared: Prepared) -> Outcome
     frame = mri_timing(exams, prepared.episodes)
     title = part.title or "Timing of MRI against ICANS onset"
     known = frame["days_from_onset"].dropna().astype(float)
+    counts = known.value_counts().sort_index().rename_axis("days_from_onset").rename("n").reset_index()
     before = int((known < 0).sum())
     sentence = (
         f"{len(known)} examinations in patients with ICANS: {n_of_total(before, len(known))} before onset; "
@@ -100,7 +109,7 @@ def timing_of_mri(name: str, part: MriTimingSpec, prepared: Prepared) -> Outcome
         if len(known)
         else ()
     )
-    return Outcome(name, part.kind, title, sentences=(sentence,), drawings=drawings, frames={name: frame})
+    return Outcome(name, part.kind, title, sentences=(sentence,), drawings=drawings, frames={name: counts})
 
 
 def grades_by_group(name: str, part: GradesSpec, prepared: Prepared) -> Outcome:

@@ -235,7 +235,7 @@ def alerts(prepared: Prepared, sections: tuple[Section, ...]) -> tuple[str, ...]
     """Return what a reader must see before any number."""
     found = []
     grading = prepared.graded.attrs.get("cohort_grading", {})
-    resting = int(grading.get("n_resting_on_unscanned", 0))
+    resting = int(grading.get("n_rest_on_unscanned", 0))
     if resting:
         found.append(
             f"{resting} daily grades take the imaging half of the edema domain as absent because no scan was made and "
