@@ -185,11 +185,16 @@ def _number_row(
 def _number_text(variable: Variable, numbers: Mapping[str, float]) -> str:
     """Print a summary of numbers."""
     if variable.summary == "mean":
-        return f"{grouped(numbers['mean'], variable.digits)} ({grouped(numbers['sd'], variable.digits)})"
-    low, high = numbers["q1"], numbers["q3"]
-    between = " to " if low < 0 or high < 0 else EN_DASH
-    middle = grouped(numbers["median"], variable.digits)
-    return f"{middle} ({grouped(low, variable.digits)}{between}{grouped(high, variable.digits)})"
+        places = 1 if variable.digits is None else variable.digits
+        return f"{grouped(numbers['mean'], places)} ({grouped(numbers['sd'], places)})"
+    between = " to " if numbers["q1"] < 0 or numbers["q3"] < 0 else EN_DASH
+    low, middle, high = (_quantile_text(numbers[name], variable.digits) for name in ("q1", "median", "q3"))
+    return f"{middle} ({low}{between}{high})"
+
+
+def _quantile_text(value: float, digits: int | None) -> str:
+    """Print a quantile; of whole numbers it is whole or a half."""
+    return grouped(value, digits if digits is not None else 0 if value.is_integer() else 1)
 
 
 def _count_row(

@@ -48,8 +48,8 @@ class Variable:
         As printed.
     reasons : array of str of shape (n,)
         Why the value is not known; empty where it is.
-    digits : int
-        Decimals of the printed numbers.
+    digits : int or None
+        Decimals of the printed numbers; None for whole numbers, of which halves keep their decimal.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Variable:
     levels: tuple[str, ...]
     level_labels: tuple[str, ...]
     reasons: NDArray[np.object_]
-    digits: int
+    digits: int | None
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -255,14 +255,14 @@ def _explain(reasons: NDArray[np.object_], values: NDArray[np.float64]) -> NDArr
     return out.astype(object)
 
 
-def _digits(values: NDArray[np.float64], name: str, digits: Mapping[str, int] | int | None) -> int:
-    """Decimals to print: the caller's, none for whole numbers, else by the size of the median."""
+def _digits(values: NDArray[np.float64], name: str, digits: Mapping[str, int] | int | None) -> int | None:
+    """Decimals to print: the caller's, None for whole numbers, else by the size of the median."""
     if isinstance(digits, int):
         return digits
     if digits is not None and name in digits:
         return digits[name]
     known = values[~np.isnan(values)]
     if known.size == 0 or np.all(known == np.round(known)):
-        return 0
+        return None
     size = float(np.median(np.abs(known)))
     return 0 if size >= 100 else 1 if size >= 1 else 2
