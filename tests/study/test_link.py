@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 
@@ -31,8 +32,13 @@ def adults() -> Study:
     )
 
 
+@functools.cache
+def by_default() -> pd.DataFrame:
+    return adults().link()
+
+
 def linked(*frames: pd.DataFrame) -> pd.DataFrame:
-    return adults().link(*frames).set_index("patient_id")
+    return (adults().link(*frames) if frames else by_default()).set_index("patient_id")
 
 
 def test_one_row_per_patient_worked_by_hand() -> None:
@@ -86,7 +92,7 @@ def test_late_neurotoxicity_is_late_and_unknown_is_not_no() -> None:
         None,
     ]
     assert data["late_neurotoxicity_day"].tolist() == [80, pd.NA, pd.NA, pd.NA]
-    end = endpoint("late_neurotoxicity", adults().link())
+    end = endpoint("late_neurotoxicity", by_default())
     assert end.excluded == (("not known whether late_neurotoxicity happened", 2),)
 
 
@@ -116,7 +122,7 @@ def test_grades_are_made_with_the_options_of_the_episodes() -> None:
 
 
 def test_every_column_has_facts() -> None:
-    data = adults().link()
+    data = by_default()
     facts = declared_facts(data)
     assert set(data.columns) - set(facts) == {"source", "patient_id"}
     assert facts["age_years"].known_day == 0
@@ -130,10 +136,11 @@ def test_every_column_has_facts() -> None:
 
 
 def test_facts_survive_merge_and_filter_through_the_endpoint() -> None:
-    data = adults().link()
+    data = by_default()
     end = endpoint("overall_survival", data)
     other = data.merge(pd.DataFrame({"patient_id": ["p1", "p2"], "site": ["x", "y"]}), on="patient_id")
-    other.attrs.clear()
+    assert other.attrs is not data.attrs
+    other.attrs = {}
     with pytest.raises(ImmortalTimeError):
         check_immortal_time(["edema_focal"], end, end.facts)
 
@@ -190,4 +197,4 @@ def test_row_order_never_makes_or_loses_a_patient(infusions: list[int], assessme
     made = Study(turned).require("adult", "age_years >= 18").require("first", "infusion_number == 1")  # type: ignore[arg-type]
     data = made.link().sort_values("patient_id", ignore_index=True)
     assert data["patient_id"].tolist() == ["p1", "p2", "p4", "p6"]
-    pd.testing.assert_frame_equal(data, adults().link())
+    pd.testing.assert_frame_equal(data, by_default())

@@ -74,7 +74,9 @@ def test_a_second_record_of_a_source_is_counted() -> None:
     twice = pd.concat([registry.infusion, registry.infusion.iloc[[1]].assign(sex="male")], ignore_index=True)
     made = study(dataclasses.replace(registry, infusion=twice))
     assert counts(made)[1] == [9, 1, 0, 8, 6]
-    assert made.population.loc[made.population["patient_id"] == "p2", "sex"].tolist() == ["female"]  # the first record
+    assert made.population.loc[made.population["patient_id"] == "p2", "sex"].tolist() == [
+        "female"
+    ]  # the first record
 
 
 def test_identifiers_that_coincide_without_naming_the_same_people_are_refused() -> None:
