@@ -253,8 +253,8 @@ def intercept_for(linear: FloatArray, target: float) -> float:
 
     Examples
     --------
-    >>> round(intercept_for(np.zeros(3), 0.5), 12)
-    0.0
+    >>> round(intercept_for(np.zeros(3), 0.8), 6)  # log 4
+    1.386294
     """
     if len(linear) == 0:
         return 0.0
