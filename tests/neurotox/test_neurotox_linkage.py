@@ -1,0 +1,55 @@
+"""Examinations against onset."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from cohort.errors import StudyError
+from cohort.neurotox.linkage import mri_timing
+
+EPISODES = pd.DataFrame(
+    {
+        "patient_id": ["A", "A", "B"],
+        "icans_onset_day": pd.array([5, 20, None], dtype="Int64"),
+        "icans_last_day": pd.array([8, 22, None], dtype="Int64"),
+        "icans_grade": pd.array([2, None, 1], dtype="Int64"),
+        "icans_grade_lower": [2, 3, 1],
+        "icans_grade_upper": [2, 4, 1],
+    }
+)
+
+
+def timing(days, status=None):
+    exams = pd.DataFrame({"patient_id": "A", "exam_id": [f"e{i}" for i in range(len(days))], "exam_day": days})
+    return mri_timing(exams if status is None else exams.assign(exam_status=status), EPISODES)
+
+
+def test_the_nearest_onset_by_hand():
+    #               day:  -3  6   12  13  21  -> onset 5, 5, 5 (7 and 8 away), 20 (8 and 7), 20
+    result = timing([21, 6, 12, 13, -3])
+    assert result["mri_day"].tolist() == [-3, 6, 12, 13, 21]
+    assert result["icans_onset_day"].tolist() == [5, 5, 5, 20, 20]
+    assert result["days_from_onset"].tolist() == [-8, 1, 7, -7, 1]
+    assert result["during_icans"].tolist() == ["no", "yes", "no", "no", "yes"]
+    assert result["icans_grade_lower"].tolist() == [2, 2, 2, 3, 3]
+    assert result["icans_grade"].tolist() == [2, 2, 2, pd.NA, pd.NA]
+
+
+def test_exams_of_patients_without_a_dated_episode_stay_with_missing_values():
+    exams = pd.DataFrame({"patient_id": ["B", "C"], "exam_id": ["1", "2"], "exam_day": [3, 4]})
+    result = mri_timing(exams, EPISODES)
+    assert result["days_from_onset"].isna().all()
+    assert result["during_icans"].isna().all()
+    assert result["mri_day"].tolist() == [3, 4]
+
+
+def test_exams_not_made_or_undated_are_left_out():
+    result = timing([5, None, 7], status=["not_done", "done", "done"])
+    assert result["mri_day"].tolist() == [7]
+
+
+def test_no_exams_and_missing_columns():
+    assert len(timing([])) == 0
+    with pytest.raises(StudyError, match="exam_day"):
+        mri_timing(pd.DataFrame({"patient_id": ["A"], "exam_id": ["1"]}), EPISODES)
