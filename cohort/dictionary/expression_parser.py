@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Mapping
 
 from cohort.dictionary.dates import date_pattern
 from cohort.dictionary.expression_nodes import (
@@ -47,7 +48,7 @@ class Parser:
     """Turns the allowed part of Python's syntax into nodes."""
 
     def __init__(
-        self, text: str, names: dict[str, Kind], harmonized: dict[str, Kind], error: type[CohortError]
+        self, text: str, names: Mapping[str, Kind], harmonized: dict[str, Kind], error: type[CohortError]
     ) -> None:
         self.text = text
         self.names = names

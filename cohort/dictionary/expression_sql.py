@@ -62,6 +62,19 @@ def trimmed(tree: Tree) -> Tree:
     return exp.Anonymous(this="trim", expressions=[tree, text(SPACES)])
 
 
+def both(*tests: Tree) -> Tree:
+    """Join tests by AND."""
+    joined: Tree = exp.paren(tests[0])
+    for test in tests[1:]:
+        joined = exp.And(this=joined, expression=exp.paren(test))
+    return joined
+
+
+def named(tree: Tree, name: str) -> Tree:
+    """Give a column its quoted name."""
+    return exp.Alias(this=tree, alias=exp.to_identifier(name, quoted=True))
+
+
 def is_null(tree: Tree) -> Tree:
     """Whether a value is NULL."""
     return exp.Is(this=exp.paren(tree), expression=exp.null())

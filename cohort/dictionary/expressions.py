@@ -58,7 +58,7 @@ def parse_expression(
     >>> parse_expression("0 < x <= 5 or x is missing", ["x"]).columns
     ('x',)
     """
-    kinds: dict[str, Kind] = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, "any")
+    kinds: Mapping[str, Kind] = names if isinstance(names, Mapping) else dict.fromkeys(names, "any")
     parser = Parser(text, kinds, dict(harmonized or {}), error)
     root = parser.parse()
     return Expression(text, root, tuple(parser.columns), tuple(parser.variables), error)

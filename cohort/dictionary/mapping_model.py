@@ -26,10 +26,10 @@ class UnitRule(Strict):
 
     constant: str = ""
     column: str = ""
-    recode: dict[str, str] = {}
+    recode: dict[str, str] = Field(default_factory=dict)
     blank: str = ""
     by: str = ""
-    units: dict[str, str] = {}
+    units: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_way(self) -> UnitRule:
@@ -55,8 +55,8 @@ class Rule(Strict):
 
     source: str | None = Field(default=None, alias="from")
     recode: dict[str, str] | str | None = None
-    missing: dict[str, Reason] = {}
-    missing_when: dict[Reason, str] = {}
+    missing: dict[str, Reason] = Field(default_factory=dict)
+    missing_when: dict[Reason, str] = Field(default_factory=dict)
     unit: Annotated[UnitRule | None, BeforeValidator(_as_unit)] = None
     date: Texts = ()
     partial: Texts = ()
@@ -122,7 +122,7 @@ class Unpivot(Strict):
 
     index: str
     values: tuple[int | str, ...] = ()
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
     rows: tuple[dict[str, str], ...] = ()
     keep_blank: bool = False
 
@@ -167,7 +167,7 @@ class Block(Strict):
     where: str = ""
     distinct: bool = False
     unpivot: Unpivot | None = None
-    rules: dict[str, Annotated[Rule, BeforeValidator(_as_rule)]] = {}
+    rules: dict[str, Annotated[Rule, BeforeValidator(_as_rule)]] = Field(default_factory=dict)
     impossible: Annotated[tuple[Absent, ...], BeforeValidator(as_list)] = ()
     undetermined: Annotated[tuple[Absent, ...], BeforeValidator(as_list)] = ()
 
@@ -215,8 +215,8 @@ class MappingModel(Strict):
     note: str = ""
     reviewed: Review | None = None
     inputs: dict[str, Input] = Field(min_length=1)
-    missing: dict[str, Reason] = {}
-    recodes: dict[str, dict[str, str]] = {}
+    missing: dict[str, Reason] = Field(default_factory=dict)
+    recodes: dict[str, dict[str, str]] = Field(default_factory=dict)
     not_collected: Annotated[tuple[NotCollected, ...], BeforeValidator(as_list)] = ()
     tables: dict[str, TableMapping]
     examples: tuple[Example, ...] = ()

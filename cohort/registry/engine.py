@@ -1,0 +1,89 @@
+"""Runs compiled SQL on an embedded DuckDB that can reach nothing but the frames it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from sqlglot import exp
+
+from cohort.dictionary.expression_sql import SPACES
+
+STATUSES = (
+    "ok",
+    "partial",
+    "out_of_range",
+    "unmapped",
+    "unparsed",
+    "no_unit",
+    "missing:unknown",
+    "missing:not_applicable",
+    "missing:not_done",
+    "missing:not_reported",
+    "missing:blank",
+    "missing:not_collected",
+)
+DIALECT = "duckdb"
+
+
+class Engine:
+    """A locked DuckDB connection; use it in a ``with`` statement."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
+        self._connection.execute("SET lock_configuration=true")
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Make a table available under a name."""
+        self._connection.register(name, table)
+
+    def run(self, query: exp.Expression) -> pa.Table:
+        """Run a query."""
+        return self._connection.sql(to_sql(query)).to_arrow_table()
+
+
+def to_sql(query: exp.Expression, pretty: bool = False) -> str:
+    """Write a query as text."""
+    return query.sql(dialect=DIALECT, pretty=pretty)
+
+
+def cells(frame: pd.DataFrame, names: Mapping[str, str]) -> pa.Table:
+    """Make a table of the needed columns under their SQL names, spaces around texts removed, and a row number.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, p)
+        Text.
+    names : mapping of str to str
+        Source column to SQL name.
+    """
+    columns: dict[str, object] = {"__row": pa.array(np.arange(len(frame)))}
+    for column, name in names.items():
+        values = pa.array(frame[column].array, type=pa.string(), from_pandas=True)
+        trimmed = pc.utf8_trim(values, characters=SPACES)
+        columns[name] = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    return pa.table(columns)
+
+
+def categories(column: pa.ChunkedArray, labels: tuple[str, ...], ordered: bool = False) -> pd.Categorical:
+    """Make a categorical of a text column without a Python loop over rows."""
+    encoded = pc.dictionary_encode(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+    position = {label: code for code, label in enumerate(labels)}
+    table = np.array([position[text] for text in encoded.dictionary.to_pylist()] + [-1], dtype=np.int16)
+    indices = pc.fill_null(encoded.indices, len(table) - 1).to_numpy(zero_copy_only=False)
+    codes: NDArray[np.int16] = table[indices]
+    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(labels), ordered))

@@ -1,0 +1,292 @@
+"""Harmonizes sources: every block compiled once to SQL, every row counted, every value with a status."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from cohort.dictionary.facts import declare_facts
+from cohort.dictionary.read import Dictionary, Table, Variable, read_dictionary
+from cohort.errors import MappingError, SourceError
+from cohort.registry.engine import DIALECT, STATUSES, Engine, categories, cells, to_sql
+from cohort.registry.limits import LIMIT_COLUMNS, at_limits
+from cohort.registry.plan import BlockPlan, Plan, RulePlan
+from cohort.registry.planner import make_plan
+from cohort.registry.registry import Registry
+from cohort.registry.source import Source
+from cohort.registry.sql_block import BlockSql, output_columns, sql_names
+
+AUDIT_COLUMNS = ("source", "table", "block", "item", "variable", "value", "n")
+UNMAPPED_COLUMNS = ("source", "table", "variable", "source_column", "status", "value", "n")
+RULE_COLUMNS = ("source", "table", "block", "variable", "source_column", "status", "detail", "note")
+_HIDDEN = ("id", "free_text")
+
+
+def harmonize(
+    sources: Source | Iterable[Source], dictionary: Dictionary | None = None, engine: str = "duckdb"
+) -> Registry:
+    """Make one registry of several sources.
+
+    Nothing is dropped or guessed: a value without a rule, unreadable, impossible or without a unit is missing with
+    a status that says so, and every row left out is counted in ``audit``. Rows of a source that agree in every
+    mapped value are one row (counted as ``identical``); rows with one key and different values are all kept and
+    listed in ``conflicts``.
+
+    Parameters
+    ----------
+    sources : Source or iterable of Source
+        From `read_source`; the order is the precedence when a patient is in several.
+    dictionary : Dictionary, optional
+        The packaged one by default.
+    engine : {'duckdb'}, default='duckdb'
+        What runs the compiled SQL.
+
+    Returns
+    -------
+    Registry
+        Nine canonical tables, always all of them, with audit, unmapped values, conflicts and quality.
+
+    Raises
+    ------
+    MappingError
+        A mapping does not fit the dictionary, two sources have one name, or another engine is asked for.
+    """
+    if engine != DIALECT:
+        raise MappingError(
+            f"The engine {engine!r} is not part of this release.",
+            remedy="leave engine= out, or write engine='duckdb'",
+        )
+    given = [sources] if isinstance(sources, Source) else list(sources)
+    names = [one.name for one in given]
+    if not given or len(set(names)) < len(names):
+        raise MappingError(
+            "No source was given." if not given else "Two sources have one name.",
+            evidence=", ".join(names),
+            remedy="give sources from read_source, each with its own source: in the mapping",
+        )
+    dictionary = dictionary or read_dictionary()
+    runs = [_Run(source, make_plan(source.mapping, dictionary), dictionary) for source in given]
+    with Engine() as connection:
+        for run in runs:
+            run.all(connection)
+    return _gather(runs, dictionary)
+
+
+def _gather(runs: Sequence[_Run], dictionary: Dictionary) -> Registry:
+    tables = {}
+    for name, table in dictionary.tables.items():
+        parts = [frame for run in runs for frame in run.frames.get(name, [])] or [_empty(table)]
+        frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+        tables[name] = declare_facts(frame, dictionary.facts(name))
+    return Registry(
+        tables=MappingProxyType(tables),
+        dictionary=dictionary,
+        sources=tuple(run.source.name for run in runs),
+        unmapped=pd.DataFrame([row for run in runs for row in run.unmapped], columns=list(UNMAPPED_COLUMNS)),
+        audit=pd.DataFrame([row for run in runs for row in run.audit], columns=list(AUDIT_COLUMNS)),
+        rules=pd.DataFrame([row for run in runs for row in run.rules], columns=list(RULE_COLUMNS)),
+        sql=MappingProxyType({key: text for run in runs for key, text in run.sql.items()}),
+        limits=pd.DataFrame([row for run in runs for row in run.limits], columns=list(LIMIT_COLUMNS)),
+    )
+
+
+@dataclass
+class _Run:
+    """Harmonizes one source."""
+
+    source: Source
+    plan: Plan
+    dictionary: Dictionary
+    frames: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
+    audit: list[tuple[object, ...]] = field(default_factory=list)
+    unmapped: list[tuple[object, ...]] = field(default_factory=list)
+    rules: list[tuple[object, ...]] = field(default_factory=list)
+    limits: list[tuple[object, ...]] = field(default_factory=list)
+    sql: dict[tuple[str, str, int], str] = field(default_factory=dict)
+
+    def all(self, engine: Engine) -> None:
+        """Run every block, infusions first."""
+        self._hashes()
+        engine.register("infusions", _infusions([]))
+        for block in self.plan.blocks:
+            if block.table.name != "infusion" and "infusions_done" not in self.frames:
+                self.frames["infusions_done"] = []
+                engine.register("infusions", _infusions(self.frames.get("infusion", [])))
+            self._block(engine, block)
+        self.frames.pop("infusions_done", None)
+        for name in {block.table.name for block in self.plan.blocks}:
+            self._collapse(name)
+        for table, note in self.plan.not_collected.items():
+            for variable in self.dictionary.tables[table].variables.values():
+                if not variable.schema.set_by:
+                    self.rules.append(
+                        (self.source.name, table, 0, variable.name, "", "impossible", "unavailable", note)
+                    )
+
+    def _note(self, table: str, block: int | str, item: str, variable: str, value: str, n: int) -> None:
+        self.audit.append((self.source.name, table, str(block), item, variable, value, n))
+
+    def _hashes(self) -> None:
+        for file in self.source.files:
+            self._note("", "", "input_sha256", file.name, file.sha256, file.n)
+        self._note("", "", "mapping_sha256", self.source.mapping.file, self.source.mapping.sha256, 1)
+        self._note("", "", "dictionary_sha256", self.dictionary.version, self.dictionary.sha256, 1)
+
+    def _block(self, engine: Engine, block: BlockPlan) -> None:
+        frame = self.source.frames[block.input]
+        absent = [column for column in block.columns if column not in frame.columns]
+        if absent:
+            raise SourceError(
+                f"The source {self.source.name} lacks columns that its mapping needs.",
+                evidence=", ".join(absent),
+            )
+        names = sql_names([*block.columns, *block.new_columns])
+        name = f"{block.input}_{block.table.name}_{block.number}"
+        engine.register(name, cells(frame, {column: names[column] for column in block.columns}))
+        compiled = BlockSql(block, self.plan, self.dictionary, name, "infusions")
+        query = compiled.rows()
+        result = engine.run(query)
+        made = _to_frame(result, block, self.source.name)
+        self._count(engine, compiled, len(frame), len(made))
+        key = (self.source.name, block.table.name, block.number)
+        self.sql[key] = to_sql(query, pretty=True)
+        digest = hashlib.sha256(self.sql[key].encode()).hexdigest()
+        self._note(block.table.name, block.number, "sql_sha256", "", digest, 1)
+        self._statuses(engine, compiled, made)
+        self.limits += at_limits(self.source.name, block, made)
+        self.frames.setdefault(block.table.name, []).append(made)
+
+    def _count(self, engine: Engine, compiled: BlockSql, n_in: int, n_out: int) -> None:
+        block = compiled.block
+        row = engine.run(compiled.counts()).to_pylist()[0]
+        table = block.table.name
+        self._note(table, block.number, "rows", "", "in the input", n_in)
+        if block.unpivot is not None:
+            self._note(table, block.number, "rows", "", "after unpivot", row["rows"])
+        if block.where is not None:
+            self._note(table, block.number, "rows", "", "left out: where is false", row["where_false"])
+            self._note(table, block.number, "rows", "", "left out: where is missing", row["where_missing"])
+        self._note(table, block.number, "rows", "", "left out: no patient_id", row["kept"] - n_out)
+
+    def _statuses(self, engine: Engine, compiled: BlockSql, made: pd.DataFrame) -> None:
+        block = compiled.block
+        for name, rule in block.rules.items():
+            label = "; ".join(dict.fromkeys(leaf.label for leaf in rule.leaves if leaf.label))
+            row = (self.source.name, block.table.name, block.number, name, label)
+            self.rules.append((*row, rule.status, rule.detail, rule.note))
+            counts = made[f"{name}__status"].value_counts(sort=False)
+            counts = counts[counts > 0]
+            for status, n in counts.items():
+                self._note(block.table.name, block.number, "status", name, str(status), int(n))
+            if set(counts.index) & {"unmapped", "unparsed", "no_unit"}:
+                self._texts(engine, compiled, rule)
+
+    def _texts(self, engine: Engine, compiled: BlockSql, rule: RulePlan) -> None:
+        """List the texts without a rule; of identifiers, free text and dates only how many there are."""
+        variable = rule.variable
+        hidden = (
+            variable.schema.role in _HIDDEN
+            or variable.kind == "date"
+            or any(one.since for one in rule.leaves)
+        )
+        counts: dict[tuple[str, str, str], int] = {}
+        for row in engine.run(compiled.texts(rule)).to_pylist():
+            value = "" if hidden or row["value"] is None else str(row["value"])[:60]
+            key = (row["source_column"], row["status"], value)
+            counts[key] = counts.get(key, 0) + row["n"]
+        for key, n in counts.items():
+            self.unmapped.append((self.source.name, compiled.block.table.name, variable.name, *key, n))
+
+    def _collapse(self, name: str) -> None:
+        """Make one row of rows that agree in every mapped value."""
+        frames = self.frames[name]
+        whole = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        table = self.dictionary.tables[name]
+        meant = all(block.distinct for block in self.plan.blocks if block.table.name == name)
+        again = _repeated(whole, table)
+        if again.any():
+            whole = whole[~again].reset_index(drop=True)
+        what = "left out: repeated on purpose (distinct)" if meant else "left out: identical to another row"
+        self._note(name, "", "rows", "", what, int(again.sum()))
+        self._note(name, "", "rows", "", "out", len(whole))
+        self.frames[name] = [whole]
+
+
+def _repeated(frame: pd.DataFrame, table: Table) -> pd.Series:
+    """Mark rows that repeat an earlier row in every column; only rows that share a key are looked at closely."""
+    same_key = frame.duplicated(list(table.primary_key), keep=False)
+    again = pd.Series(False, index=frame.index)
+    if same_key.any():
+        close = frame[same_key]
+        again[close.index] = close.duplicated()
+    return again
+
+
+def _infusions(frames: Sequence[pd.DataFrame]) -> pa.Table:
+    """Return the first and last day that each infusion can have taken place."""
+    columns = ["patient_id", "infusion_number", "infusion_date__from", "infusion_date__to"]
+    whole = pd.concat([frame[columns] for frame in frames]) if frames else pd.DataFrame(columns=columns)
+    grouped = whole.dropna(subset=columns).groupby(["patient_id", "infusion_number"], sort=True)
+    spans = grouped.agg(start=("infusion_date__from", "min"), stop=("infusion_date__to", "max")).reset_index()
+    return pa.table(
+        {
+            "__patient_id": pa.array(spans["patient_id"].astype(object), pa.string()),
+            "__infusion_number": pa.array(spans["infusion_number"].astype(object), pa.int64()),
+            "__infusion_from": pa.array(pd.to_datetime(spans["start"]).dt.date, pa.date32()),
+            "__infusion_to": pa.array(pd.to_datetime(spans["stop"]).dt.date, pa.date32()),
+        }
+    )
+
+
+def _to_frame(result: pa.Table, block: BlockPlan, source: str) -> pd.DataFrame:
+    """Give the result the column order and dtypes of the dictionary; add what the source cannot give."""
+    n = result.num_rows
+    columns: dict[str, Any] = {}
+    for variable in block.table.variables.values():
+        if variable.schema.set_by == "harmonize":
+            columns[variable.name] = pd.array([source] * n, dtype="string")
+            continue
+        if variable.schema.set_by:
+            columns[variable.name] = pd.array([None] * n, dtype="string")
+            continue
+        given = bool(block.rules[variable.name].leaves)
+        for name in output_columns(variable):
+            column = result.column(name) if given else None
+            columns[name] = _typed(column, variable, n, name.endswith("__status"))
+    return pd.DataFrame(columns)
+
+
+def _typed(column: pa.ChunkedArray | None, variable: Variable, n: int, is_status: bool) -> Any:
+    if is_status:
+        if column is None:
+            code = STATUSES.index("missing:not_collected")
+            return pd.Categorical.from_codes([code] * n, dtype=pd.CategoricalDtype(list(STATUSES)))
+        return categories(column, STATUSES)
+    if variable.kind == "coded":
+        if column is None:
+            return pd.Categorical.from_codes(
+                [-1] * n, dtype=pd.CategoricalDtype(list(variable.values), variable.ordered)
+            )
+        return categories(column, variable.values, variable.ordered)
+    dtypes = {"integer": "Int64", "number": "float64", "string": "string", "date": "datetime64[ns]"}
+    dtype = dtypes[variable.kind]
+    if column is None:
+        return pd.Series([None] * n, dtype="object").astype(dtype).array
+    if variable.kind == "integer":
+        return column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get).array
+    if variable.kind == "date":
+        return column.cast(pa.timestamp("ns")).to_pandas().array
+    return column.to_pandas().astype(dtype).array
+
+
+def _empty(table: Table) -> pd.DataFrame:
+    """Return the table without rows."""
+    rules = {one.name: RulePlan(one, (), "impossible") for one in table.variables.values()}
+    block = BlockPlan(table, "", 0, None, False, None, rules)
+    return _to_frame(pa.table({"__row": pa.array([], pa.int64())}), block, "")

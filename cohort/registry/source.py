@@ -1,0 +1,171 @@
+"""A source as it came: its frames of text, its mapping, and where they were read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping as Names
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+
+from cohort.dictionary.mapping import Mapping, read_mapping
+from cohort.dictionary.mapping_model import Input
+from cohort.dictionary.read import Dictionary, read_dictionary
+from cohort.dictionary.strict_yaml import did_you_mean
+from cohort.errors import SourceError
+from cohort.registry.files import WORKBOOKS, FileRecord, frame_text, read_table
+from cohort.registry.planner import make_plan
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that was read but not yet harmonized.
+
+    Attributes
+    ----------
+    name : str
+        Name of the source.
+    mapping : Mapping
+        How it becomes the canonical tables.
+    frames : mapping of str to DataFrame
+        Text, by name of the input.
+    files : tuple of FileRecord
+        What was read, with hashes.
+    """
+
+    name: str
+    mapping: Mapping = field(repr=False)
+    frames: Names[str, pd.DataFrame] = field(repr=False)
+    files: tuple[FileRecord, ...] = field(repr=False)
+
+    def __repr__(self) -> str:
+        """Name the inputs and their rows."""
+        lines = [f"Source {self.name}: {self.mapping.model.title}"]
+        lines += [
+            f"  {name}: {len(frame):,} rows, {frame.shape[1]} columns" for name, frame in self.frames.items()
+        ]
+        return "\n".join(lines)
+
+
+def read_source(
+    path: str | Path | pd.DataFrame | Names[str, pd.DataFrame],
+    source: str | Path,
+    dictionary: Dictionary | None = None,
+) -> Source:
+    """Read the files of a source as text.
+
+    Parameters
+    ----------
+    path : str, Path, DataFrame or mapping of str to DataFrame
+        A file, or a folder that holds the files that the mapping names; or frames, by name of the input.
+    source : str or Path
+        Name of a packaged mapping, or path of a mapping file.
+    dictionary : Dictionary, optional
+        The packaged one by default.
+
+    Returns
+    -------
+    Source
+        For `harmonize`.
+
+    Raises
+    ------
+    SourceError
+        A file is missing, unreadable, ragged, or lacks a column that the mapping needs.
+    MappingError
+        The mapping cannot be used; every problem at once.
+
+    Examples
+    --------
+    >>> read_source("extract.csv", source="no_such_mapping")
+    Traceback (most recent call last):
+    ...
+    cohort.errors.MappingError: There is no mapping named 'no_such_mapping'...
+    """
+    dictionary = dictionary or read_dictionary()
+    mapping = read_mapping(source, dictionary)
+    plan = make_plan(mapping, dictionary)
+    frames, files = _read(path, mapping)
+    problems: dict[str, list[str]] = {}
+    for _, name, column in plan.needed():
+        if column not in frames[name].columns:
+            known = did_you_mean(column, [str(one) for one in frames[name].columns])
+            text = f"{column!r}" + (f" ({known})" if known.startswith("did") else "")
+            problems.setdefault(name, []).append(text)
+    if problems:
+        missing = {name: list(dict.fromkeys(texts)) for name, texts in problems.items()}
+        raise SourceError(
+            f"The source {mapping.source} lacks columns that its mapping needs.",
+            evidence="; ".join(f"input {name}: {', '.join(texts)}" for name, texts in missing.items()),
+            remedy=f"give the complete export, or correct the names in {mapping.file}",
+        )
+    return Source(mapping.source, mapping, MappingProxyType(frames), files)
+
+
+def _read(
+    path: str | Path | pd.DataFrame | Names[str, pd.DataFrame], mapping: Mapping
+) -> tuple[dict[str, pd.DataFrame], tuple[FileRecord, ...]]:
+    inputs = mapping.model.inputs
+    if isinstance(path, pd.DataFrame):
+        if len(inputs) > 1:
+            raise SourceError(
+                "One frame was given for a source of several.",
+                evidence=f"inputs: {', '.join(inputs)}",
+                remedy="give a dict of frames by name of the input",
+            )
+        path = dict.fromkeys(inputs, path)
+    if isinstance(path, Names):
+        return _frames(path, inputs)
+    place = Path(path)
+    if not place.exists():
+        raise SourceError("The source does not exist.", evidence=place.name, remedy="check the path")
+    frames: dict[str, pd.DataFrame] = {}
+    records: list[FileRecord] = []
+    for name, how in inputs.items():
+        frames[name], record = read_table(_file(place, name, how), how)
+        records.append(record)
+    return frames, tuple(dict.fromkeys(records))
+
+
+def _frames(
+    given: Names[str, pd.DataFrame], inputs: Names[str, Input]
+) -> tuple[dict[str, pd.DataFrame], tuple[FileRecord, ...]]:
+    absent = [name for name in inputs if name not in given]
+    if absent:
+        raise SourceError(
+            "A frame is missing.",
+            evidence=", ".join(absent),
+            remedy="give one frame for each input of the mapping",
+        )
+    frames = {name: frame_text(given[name]) for name in inputs}
+    records = tuple(FileRecord(name, _hash(frame), len(frame), "frame") for name, frame in frames.items())
+    return frames, records
+
+
+def _hash(frame: pd.DataFrame) -> str:
+    """Hash a frame of text: its header, then its cells by column."""
+    digest = hashlib.sha256("\x1f".join(str(one) for one in frame.columns).encode())
+    for column in frame.columns:
+        digest.update(
+            pd.util.hash_pandas_object(frame[column].astype(object), index=False).to_numpy().tobytes()
+        )
+    return digest.hexdigest()
+
+
+def _file(place: Path, name: str, how: Input) -> Path:
+    if place.is_file():
+        return place
+    suffixes = (".csv", ".txt", ".tsv", *WORKBOOKS)
+    found = sorted(one for one in place.glob(how.file) if one.is_file())
+    if len(found) > 1:
+        found = [one for one in found if one.suffix.lower() in suffixes and not one.name.startswith("~$")]
+    if len(found) == 1:
+        return found[0]
+    what = "several files match" if found else "no file matches"
+    raise SourceError(
+        f"For the input {name}, {what} {how.file!r}.",
+        evidence=", ".join(one.name for one in found[:5]) or f"folder {place.name}",
+        remedy="correct the folder, or inputs: file: in the mapping",
+    )
