@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,13 @@ def int64(values: NDArray[np.generic], missing: Flags | None = None) -> pd.Serie
 
 def category(codes: NDArray[np.integer[Any]] | NDArray[np.bool_], labels: Sequence[str]) -> pd.Series:
     """Return a category series from positions in the labels; -1 is missing."""
-    dtype = pd.CategoricalDtype(list(labels))
-    return pd.Series(pd.Categorical.from_codes(np.asarray(codes, dtype=np.int8), dtype=dtype))
+    return pd.Series(pd.Categorical.from_codes(np.asarray(codes, dtype=np.int8), dtype=_dtype(tuple(labels))))
+
+
+@lru_cache(maxsize=32)
+def _dtype(labels: tuple[str, ...]) -> pd.CategoricalDtype[Any]:
+    """Return the category dtype of the labels."""
+    return pd.CategoricalDtype(list(labels))
 
 
 def no_yes(yes: Flags, no: Flags) -> pd.Series:

@@ -35,10 +35,11 @@ _NOT_IMAGED = PRESENCE.index("not_imaged")
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Every examination's final states, with composites behind the findings, and counts for the report."""
+    """Every examination's final states, of findings and composites, its number, and counts for the report."""
 
     findings: ExamReads
     composites: NDArray[np.int8]
+    number: NDArray[np.int64]
     counts: dict[str, int]
 
 
@@ -128,7 +129,9 @@ def mri_findings(
     who = number_patients(mri_exam, patients)
     reading = _read(mri_exam, mri_finding, exams, taxonomy, readers)
     mine = who.of_exam >= 0
-    use = select_exams(exams, who, mine & exams.in_window, rule, anchor, reading.findings.state)
+    use = select_exams(
+        exams, who, mine & exams.in_window, rule, anchor, reading.findings.state, reading.number
+    )
     status = imaging_status(mri_exam, exams, who)
 
     now = per_patient(reading.findings, who.of_exam, exams.day, use, who.n)
@@ -197,6 +200,7 @@ def _read(
     return _Reading(
         findings=ExamReads(judged, extent[exam_number], lesion_count[exam_number], change[exam_number]),
         composites=compose(judged, recorded, exams, taxonomy),
+        number=exam_number,
         counts={
             "n_exams_done": int(exams.done.sum()),
             "n_exams_without_day": int((exams.done & np.isnan(exams.day)).sum()),

@@ -24,6 +24,7 @@ def select_exams(
     rule: Rule,
     anchor: float | pd.DataFrame | None,
     states: NDArray[np.int8],
+    exam_number: NDArray[np.int64],
 ) -> Flags:
     """Return which examinations count; those of one day are taken together unless the rule is ``worst``."""
     if rule == "any":
@@ -32,7 +33,9 @@ def select_exams(
     patient, day = who.of_exam[rows], exams.day[rows]
     if rule == "worst":
         n_present = (states[rows] == PRESENT).sum(axis=1)
-        return _keep_first(candidates.size, rows, patient, np.lexsort((rows, day, -n_present, patient)))
+        return _keep_first(
+            candidates.size, rows, patient, np.lexsort((exam_number[rows], day, -n_present, patient))
+        )
     target = _anchors(anchor, who)[patient] if rule == "nearest" else np.full(rows.size, -np.inf)
     # Twice the distance, one less when after the anchor: ties go to the later day, days on one side stay in
     # order.

@@ -47,7 +47,13 @@ def test_every_cell_of_the_table(changes, expected):
 
 @pytest.mark.parametrize(
     ("device", "flow", "expected"),
-    [("low_flow", 6, 2), ("low_flow", 6.1, 3), ("high_flow", 6, 2), ("high_flow", 40, 3), ("face_mask", 5, 3)],
+    [
+        ("low_flow", 6, 2),
+        ("low_flow", 6.1, 3),
+        ("high_flow", 6, 2),
+        ("high_flow", 40, 3),
+        ("face_mask", 5, 3),
+    ],
 )
 def test_6_liters_are_low_flow(device, flow, expected):
     assert grade(oxygen=device, oxygen_flow_l_min=flow)["crs_grade"] == expected

@@ -21,7 +21,9 @@ EPISODES = pd.DataFrame(
 
 
 def timing(days, status=None):
-    exams = pd.DataFrame({"patient_id": "A", "exam_id": [f"e{i}" for i in range(len(days))], "exam_day": days})
+    exams = pd.DataFrame(
+        {"patient_id": "A", "exam_id": [f"e{i}" for i in range(len(days))], "exam_day": days}
+    )
     return mri_timing(exams if status is None else exams.assign(exam_status=status), EPISODES)
 
 

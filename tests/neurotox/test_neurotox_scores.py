@@ -96,10 +96,12 @@ def test_hscore_by_hand():
 @pytest.mark.parametrize(
     ("item", "value", "points"),
     [
-        ("temperature_c", 38.3, 0), ("temperature_c", 38.4, 33), ("temperature_c", 39.4, 33), ("temperature_c", 39.5, 49),
+        ("temperature_c", 38.3, 0), ("temperature_c", 38.4, 33), ("temperature_c", 39.4, 33),
+        ("temperature_c", 39.5, 49),
         ("organomegaly", "liver_or_spleen", 23), ("organomegaly", "both", 38),
         ("cytopenia_lineages", 1, 0), ("cytopenia_lineages", 2, 24), ("cytopenia_lineages", 3, 34),
-        ("ferritin_ng_ml", 1999, 0), ("ferritin_ng_ml", 2000, 35), ("ferritin_ng_ml", 6000, 35), ("ferritin_ng_ml", 6001, 50),
+        ("ferritin_ng_ml", 1999, 0), ("ferritin_ng_ml", 2000, 35), ("ferritin_ng_ml", 6000, 35),
+        ("ferritin_ng_ml", 6001, 50),
         ("triglycerides_mmol_l", 1.4, 0), ("triglycerides_mmol_l", 1.5, 44), ("triglycerides_mmol_l", 4, 44),
         ("triglycerides_mmol_l", 4.1, 64), ("fibrinogen_g_l", 2.5, 30), ("fibrinogen_g_l", 2.6, 0),
         ("ast_u_l", 29, 0), ("ast_u_l", 30, 19), ("hemophagocytosis", "yes", 35), ("immunosuppressed", "yes", 18),
@@ -122,7 +124,7 @@ def test_hscore_refuses_labels_and_counts_of_lineages():
         hscore(**{**PATIENT, "organomegaly": "liver"})
     with pytest.raises(RangeError, match="0 to 3"):
         hscore(**{**PATIENT, "cytopenia_lineages": 4})
-    with pytest.raises(UnitsError, match="88.57"):
+    with pytest.raises(UnitsError, match=r"88\.57"):
         hscore(**{**PATIENT, "triglycerides_mmol_l": 250})
 
 
