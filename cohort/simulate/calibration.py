@@ -232,7 +232,18 @@ def _scale(name: str) -> str:
 
 
 def expit(values: NDArray[np.floating[Any]]) -> FloatArray:
-    """Return the inverse logit."""
+    """Return the inverse logit.
+
+    Parameters
+    ----------
+    values : array
+        Log odds.
+
+    Returns
+    -------
+    array
+        Same shape.
+    """
     return np.asarray(1.0 / (1.0 + np.exp(-values)))
 
 
@@ -269,6 +280,19 @@ def intercept_for(linear: FloatArray, target: float) -> float:
 
 
 def product_values(codes: NDArray[np.intp], attribute: str) -> FloatArray:
-    """Look an attribute of the products up for every patient."""
+    """Look an attribute of the products up for every patient.
+
+    Parameters
+    ----------
+    codes : array of shape (n,)
+        Positions in `PRODUCTS`.
+    attribute : str
+        Name of an attribute of `Product`.
+
+    Returns
+    -------
+    array
+        Same shape.
+    """
     values = np.array([float(getattr(product, attribute)) for product in PRODUCTS])
     return np.asarray(values[codes])

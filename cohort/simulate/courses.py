@@ -84,7 +84,22 @@ def simulate_icans(patients: pd.DataFrame, center_effect: FloatArray, rng: np.ra
 
 
 def simulate_crs(patients: pd.DataFrame, icans: Course, rng: np.random.Generator) -> Course:
-    """Simulate the course of CRS, which mostly begins one to three days before ICANS."""
+    """Simulate the course of CRS, which mostly begins one to three days before ICANS.
+
+    Parameters
+    ----------
+    patients : DataFrame of n rows
+        From `simulate_population`.
+    icans : Course
+        Clinical course of ICANS.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Course
+        Grades per day.
+    """
     n = len(patients)
     codes = patients["product_code"].to_numpy()
     sick = icans.peak > 0
@@ -192,7 +207,21 @@ def astct_grade(signs: dict[str, NDArray[np.int64]], edema: NDArray[np.int64] | 
 
 
 def crs_signs(course: Course, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-    """Return the daily signs that make the CRS grade: temperature, vasopressors, hypotension, oxygen and its flow."""
+    """Return the daily signs that make the CRS grade: temperature, vasopressors, hypotension, oxygen and its flow.
+
+    Parameters
+    ----------
+    course : Course
+        Grades per day.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    dict of str to array of shape (n, days)
+        Temperature in degrees Celsius, oxygen flow in L/min (-1 for none), positions in `VASOPRESSORS` and `OXYGEN`,
+        0/1 for the others.
+    """
     grade = course.grade
     n, days = grade.shape
     by_pressure = rng.random((n, 1)) < 0.6

@@ -72,7 +72,20 @@ def draw_findings(patients: pd.DataFrame, icans: Course, rng: np.random.Generato
 
 
 def edema_per_day(lesions: pd.DataFrame, n: int) -> IntArray:
-    """Return 0 none, 1 focal, 2 diffuse per patient and day from the lesions."""
+    """Return 0 none, 1 focal, 2 diffuse per patient and day from the lesions.
+
+    Parameters
+    ----------
+    lesions : DataFrame
+        From `draw_findings`.
+    n : int
+        Number of patients.
+
+    Returns
+    -------
+    array of shape (n, days)
+        Codes of edema.
+    """
     day = np.arange(cal.LAST_DAY + 1)
     edema = np.zeros((n, len(day)), dtype=np.int64)
     for code, level in (("edema_focal", 1), ("edema_diffuse", 2)):

@@ -57,5 +57,16 @@ def daily_labs(
 
 
 def peak_labs(labs: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
-    """Return the peak of CRP (mg/dL) and ferritin (ng/mL) in the first 30 days."""
+    """Return the peak of CRP (mg/dL) and ferritin (ng/mL) in the first 30 days.
+
+    Parameters
+    ----------
+    labs : dict of str to array of shape (n, 31)
+        From `daily_labs`.
+
+    Returns
+    -------
+    DataFrame of n rows
+        ``peak_crp_mg_dl``, ``peak_ferritin_ng_ml``.
+    """
     return pd.DataFrame({f"peak_{ANALYTES[name][0]}": labs[name].max(axis=1) for name in ("crp", "ferritin")})

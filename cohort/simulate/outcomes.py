@@ -67,6 +67,17 @@ def late_events(
 ) -> pd.DataFrame:
     """Simulate late neurotoxicity, infections and second malignancies, as far as they happen under observation.
 
+    Parameters
+    ----------
+    patients : DataFrame of n rows
+        From `simulate_population`.
+    survival : DataFrame of n rows
+        From `simulate_survival`.
+    peak : array of shape (n,)
+        Highest imaging-blind ICANS grade.
+    rng : Generator
+        Source of randomness.
+
     Returns
     -------
     DataFrame
@@ -108,6 +119,19 @@ def treatments(
 ) -> pd.DataFrame:
     """Simulate what is given for CRS and ICANS: by grade, and levetiracetam by the habit of the center.
 
+    Parameters
+    ----------
+    patients : DataFrame of n rows
+        From `simulate_population`.
+    centers : DataFrame
+        From `simulate_centers`.
+    icans : Course
+        Clinical course of ICANS.
+    crs : Course
+        Course of CRS.
+    rng : Generator
+        Source of randomness.
+
     Returns
     -------
     DataFrame
@@ -139,7 +163,24 @@ def treatments(
 def cognition(
     patients: pd.DataFrame, survival: pd.DataFrame, peak: IntArray, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Simulate cognitive visits: ``row``, ``visit``, ``visit_day``, ``moca_total``, ``mmse_total``, ``promis_t``."""
+    """Simulate cognitive visits: ``row``, ``visit``, ``visit_day``, ``moca_total``, ``mmse_total``, ``promis_t``.
+
+    Parameters
+    ----------
+    patients : DataFrame of n rows
+        From `simulate_population`.
+    survival : DataFrame of n rows
+        From `simulate_survival`.
+    peak : array of shape (n,)
+        Highest imaging-blind ICANS grade.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        One row per patient and visit.
+    """
     n = len(patients)
     person = (
         26.0

@@ -27,7 +27,22 @@ EVENT_TEXTS = {
 
 
 def treatment(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFrame:
-    """One row per drug given."""
+    """One row per drug given.
+
+    Parameters
+    ----------
+    world : World
+        From `simulate_world`.
+    mine : array of shape (m,)
+        Positions of the patients of the project.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        One row per form, all text.
+    """
     t = world.treatments[np.isin(world.treatments["row"].to_numpy(), mine)]
     rows = t["row"].to_numpy()
     start = world.patients["infusion_date"].to_numpy()[rows]
@@ -46,7 +61,22 @@ def treatment(world: World, mine: IntArray, rng: np.random.Generator) -> pd.Data
 
 
 def event(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFrame:
-    """One row per late event; the free text holds accents."""
+    """One row per late event; the free text holds accents.
+
+    Parameters
+    ----------
+    world : World
+        From `simulate_world`.
+    mine : array of shape (m,)
+        Positions of the patients of the project.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        One row per form, all text.
+    """
     e = world.events[np.isin(world.events["row"].to_numpy(), mine)]
     rows = e["row"].to_numpy()
     return pd.DataFrame(
@@ -64,7 +94,22 @@ def event(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFram
 
 
 def cognition(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFrame:
-    """One row per cognitive visit."""
+    """One row per cognitive visit.
+
+    Parameters
+    ----------
+    world : World
+        From `simulate_world`.
+    mine : array of shape (m,)
+        Positions of the patients of the project.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        One row per form, all text.
+    """
     c = world.cognition[np.isin(world.cognition["row"].to_numpy(), mine)]
     rows = c["row"].to_numpy()
     visits = {"baseline": "1", "day_30": "2", "day_90": "3", "month_6": "4", "month_12": "5"}

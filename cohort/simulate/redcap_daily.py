@@ -13,7 +13,22 @@ NOT_DONE = "-88"
 
 
 def form_keys(world: World, rows: IntArray, prefix: str) -> dict[str, cells.Text]:
-    """Return the columns that identify the patient; ``crid`` is piped into every repeating form."""
+    """Return the columns that identify the patient; ``crid`` is piped into every repeating form.
+
+    Parameters
+    ----------
+    world : World
+        From `simulate_world`.
+    rows : array of shape (m,)
+        Position of the patient of each row.
+    prefix : str
+        Prefix of the form, empty for the base form.
+
+    Returns
+    -------
+    dict of str to array
+        Columns by name.
+    """
     part = world.patients.iloc[rows]
     crid = np.where(part["also_in"].ne(""), part["patient_id"], "")
     return {
@@ -33,7 +48,22 @@ def _days(active: np.ndarray, alive: np.ndarray, at_least: int) -> np.ndarray:
 
 
 def neuro_daily(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFrame:
-    """One row per patient and day with a neurological assessment."""
+    """One row per patient and day with a neurological assessment.
+
+    Parameters
+    ----------
+    world : World
+        From `simulate_world`.
+    mine : array of shape (m,)
+        Positions of the patients of the project.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        One row per form, all text.
+    """
     sick = world.grade(world.edema)[mine] > 0
     filled = _days(sick, world.alive[mine], 10) & (rng.random(sick.shape) >= 0.02)
     where, days = np.nonzero(filled)
@@ -80,7 +110,22 @@ def _ice_items(total: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndar
 
 
 def crs_daily(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFrame:
-    """One row per patient and day with a CRS assessment."""
+    """One row per patient and day with a CRS assessment.
+
+    Parameters
+    ----------
+    world : World
+        From `simulate_world`.
+    mine : array of shape (m,)
+        Positions of the patients of the project.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        One row per form, all text.
+    """
     filled = _days(world.crs.grade[mine] > 0, world.alive[mine], 10)
     where, days = np.nonzero(filled)
     rows = mine[where]
@@ -102,7 +147,22 @@ def crs_daily(world: World, mine: IntArray, rng: np.random.Generator) -> pd.Data
 
 
 def lab_daily(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFrame:
-    """One row per patient and day with laboratory values; the unit of CRP is written beside it."""
+    """One row per patient and day with laboratory values; the unit of CRP is written beside it.
+
+    Parameters
+    ----------
+    world : World
+        From `simulate_world`.
+    mine : array of shape (m,)
+        Positions of the patients of the project.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        One row per form, all text.
+    """
     last = 15
     alive = world.alive[mine][:, :last]
     where, days = np.nonzero(alive & (rng.random(alive.shape) < 0.9))

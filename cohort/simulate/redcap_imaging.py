@@ -19,7 +19,22 @@ NOT_DONE_REASONS = ("1", "2", "3")
 
 
 def mri_exam(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFrame:
-    """One row per examination, and one per patient with ICANS who was not examined, with the reason."""
+    """One row per examination, and one per patient with ICANS who was not examined, with the reason.
+
+    Parameters
+    ----------
+    world : World
+        From `simulate_world`.
+    mine : array of shape (m,)
+        Positions of the patients of the project.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        One row per form, all text.
+    """
     chosen = np.isin(world.exams["row"].to_numpy(), mine)
     e, numbers = world.exams[chosen], exam_numbers(world.exams)[chosen]
     rows = e["row"].to_numpy()
@@ -53,7 +68,22 @@ def mri_exam(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataF
 
 
 def mri_finding(world: World, mine: IntArray, rng: np.random.Generator) -> pd.DataFrame:
-    """One row per examination, finding and reader."""
+    """One row per examination, finding and reader.
+
+    Parameters
+    ----------
+    world : World
+        From `simulate_world`.
+    mine : array of shape (m,)
+        Positions of the patients of the project.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        One row per form, all text.
+    """
     reads = world.reads[np.isin(world.reads["row"].to_numpy(), mine)]
     rows = reads["row"].to_numpy()
     number = exam_numbers(world.exams).to_numpy()[reads["exam"].to_numpy()]

@@ -63,7 +63,22 @@ def tell(grade: IntArray, rng: np.random.Generator) -> Told:
 
 
 def second_infusions(world: World, rows: IntArray, rng: np.random.Generator) -> pd.DataFrame:
-    """Choose patients who are infused again after relapse: ``row`` and ``day`` since the first infusion."""
+    """Choose patients who are infused again after relapse: ``row`` and ``day`` since the first infusion.
+
+    Parameters
+    ----------
+    world : World
+        From `simulate_world`.
+    rows : array of shape (m,)
+        Positions of the patients to choose from.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        One row per second infusion.
+    """
     p = world.patients.iloc[rows]
     day = p["relapse_day"].to_numpy(dtype=float) + 30.0 + rng.integers(0, 60, len(p))
     again = (rng.random(len(p)) < 0.12) & (day <= p["last_contact_day"].to_numpy(dtype=float))

@@ -49,7 +49,30 @@ class TrappedFile:
         n: int = 3,
         where: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.intp]:
-        """Overwrite a column of a few filled rows with the values in turn, and return the rows' positions."""
+        """Overwrite a column of a few filled rows with the values in turn, and return the rows' positions.
+
+        Parameters
+        ----------
+        name : str
+            Name of the fault.
+        table : str
+            Canonical table concerned.
+        column : str
+            Column of the file.
+        values : sequence of str
+            What to write, in turn.
+        reported_as : str
+            Status or table in which harmonisation has to report the fault.
+        n : int, default=3
+            Number of rows at most.
+        where : array of shape (rows,) or None, default=None
+            Eligible rows; None for those with a value in the column.
+
+        Returns
+        -------
+        array of shape (m,)
+            Positions of the rows.
+        """
         eligible = self.frame[column].ne("").to_numpy() if where is None else where
         chosen = self.choose(eligible, n)
         self.put(column, chosen, np.array(values, dtype=object)[np.arange(len(chosen)) % len(values)])
@@ -57,20 +80,57 @@ class TrappedFile:
         return chosen
 
     def put(self, column: str, rows: NDArray[np.intp], values: NDArray[np.object_]) -> None:
-        """Overwrite some rows of a column."""
+        """Overwrite some rows of a column.
+
+        Parameters
+        ----------
+        column : str
+            Column of the file.
+        rows : array of shape (m,)
+            Positions of the rows.
+        values : sequence of str
+            What to write, in turn.
+        """
         cells = self.frame[column].to_numpy(dtype=object, copy=True)
         cells[rows] = values
         self.frame[column] = cells
 
     def choose(self, eligible: NDArray[np.bool_], n: int) -> NDArray[np.intp]:
-        """Choose up to n eligible rows (a tenth of them at most, but one at least) that no fault has touched."""
+        """Choose up to n eligible rows (a tenth of them at most, but one at least) that no fault has touched.
+
+        Parameters
+        ----------
+        eligible : array of shape (rows,)
+            Whether a row may be chosen.
+        n : int, default=3
+            Number of rows at most.
+
+        Returns
+        -------
+        array of shape (m,)
+            Their positions, in order.
+        """
         free = np.flatnonzero(eligible & ~self._used)
         chosen = np.sort(self._rng.permutation(free)[: min(n, max(1, len(free) // 10))])
         self._used[chosen] = True
         return chosen
 
     def note(self, name: str, table: str, column: str, n: int, reported_as: str) -> None:
-        """Record a fault and how harmonisation has to report it."""
+        """Record a fault and how harmonisation has to report it.
+
+        Parameters
+        ----------
+        name : str
+            Name of the fault.
+        table : str
+            Canonical table concerned.
+        column : str
+            Column of the file.
+        n : int, default=3
+            Number of rows at most.
+        reported_as : str
+            Status or table in which harmonisation has to report the fault.
+        """
         self.log.append((name, self.source, self.file, table, column, int(n), reported_as))
 
     def duplicate(self, table: str, column: str, change: Mapping[str, str], n: int = 3) -> None:
@@ -99,6 +159,17 @@ class TrappedFile:
 
 
 def trap_table(files: Sequence[TrappedFile]) -> pd.DataFrame:
-    """Return the faults of all files as one table with the columns ``TRAP_COLUMNS``."""
+    """Return the faults of all files as one table with the columns ``TRAP_COLUMNS``.
+
+    Parameters
+    ----------
+    files : sequence of TrappedFile
+        Files with their faults.
+
+    Returns
+    -------
+    DataFrame
+        One row per fault that was set at least once.
+    """
     rows = [row for file in files for row in file.log if row[5] > 0]
     return pd.DataFrame(rows, columns=list(TRAP_COLUMNS))

@@ -91,13 +91,35 @@ def simulate_population(n: int, centers: pd.DataFrame, rng: np.random.Generator)
 
 
 def log2_m_easix(patients: pd.DataFrame) -> FloatArray:
-    """Return log2 of LDH (U/L) x CRP (mg/dL) / platelets (10^9/L)."""
+    """Return log2 of LDH (U/L) x CRP (mg/dL) / platelets (10^9/L).
+
+    Parameters
+    ----------
+    patients : DataFrame of n rows
+        From `simulate_population`.
+
+    Returns
+    -------
+    array of shape (n,)
+        Unitless.
+    """
     values = patients["ldh_u_l"] * patients["crp_mg_dl"] / patients["platelets_10e9_l"]
     return np.asarray(np.log2(values.to_numpy(dtype=float)))
 
 
 def log2_easix(patients: pd.DataFrame) -> FloatArray:
-    """Return log2 of LDH (U/L) x creatinine (mg/dL) / platelets (10^9/L)."""
+    """Return log2 of LDH (U/L) x creatinine (mg/dL) / platelets (10^9/L).
+
+    Parameters
+    ----------
+    patients : DataFrame of n rows
+        From `simulate_population`.
+
+    Returns
+    -------
+    array of shape (n,)
+        Unitless.
+    """
     values = patients["ldh_u_l"] * patients["creatinine_mg_dl"] / patients["platelets_10e9_l"]
     return np.asarray(np.log2(values.to_numpy(dtype=float)))
 

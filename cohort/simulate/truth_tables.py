@@ -44,7 +44,18 @@ def truth_tables(world: World) -> dict[str, pd.DataFrame]:
 
 
 def exam_numbers(exams: pd.DataFrame) -> pd.Series:
-    """Return the number of each examination within its patient, from 1."""
+    """Return the number of each examination within its patient, from 1.
+
+    Parameters
+    ----------
+    exams : DataFrame
+        From `simulate_exams`.
+
+    Returns
+    -------
+    Series
+        Numbers, with the index of the examinations.
+    """
     return exams.groupby("row").cumcount() + 1
 
 

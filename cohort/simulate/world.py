@@ -87,11 +87,28 @@ class World:
     rng: dict[str, np.random.Generator]
 
     def grade(self, edema: IntArray | None = None) -> IntArray:
-        """Return the daily grade from the signs, with the given edema or imaging-blind, 0 after death."""
+        """Return the daily grade from the signs, with the given edema or imaging-blind, 0 after death.
+
+        Parameters
+        ----------
+        edema : array of shape (n, days) or None, default=None
+            0 none, 1 focal, 2 diffuse; None for the imaging-blind grade.
+
+        Returns
+        -------
+        array of shape (n, days)
+            Grades 0 to 4.
+        """
         return np.where(self.alive, courses.astct_grade(self.signs, edema), 0)
 
     def noted_grade(self) -> IntArray:
-        """Return the daily grade as the bedside knows it: with edema once a scan has shown it."""
+        """Return the daily grade as the bedside knows it: with edema once a scan has shown it.
+
+        Returns
+        -------
+        array of shape (n, days)
+            Grades 0 to 4.
+        """
         shown = np.maximum.accumulate(self.edema_known, axis=1)
         return self.grade(np.where(shown, self.edema, 0))
 
