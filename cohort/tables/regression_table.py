@@ -253,7 +253,7 @@ def _left_out(fit: Result, labels: Labels) -> list[str]:
     for column, reason, n in getattr(fit, "left_out", ()):
         columns.setdefault(str(column), {})[str(reason)] = int(n)
     parts = [
-        f"{in_sentence(_term_label(column, labels, number=False))} ({reason_list(reasons)})"
+        f"{in_sentence(_term_label(column, labels, number=False)) or 'endpoint'} ({reason_list(reasons)})"
         for column, reasons in columns.items()
     ]
     return [f"Left out because not known: {'; '.join(parts)}."] if parts else []

@@ -197,8 +197,8 @@ def _finding_block(block: Sequence[Variable], plan: Plan, ledger: Ledger) -> Row
     return Row(Cell("MRI findings", notes=(_IMAGED_NOTE,)), (), (first, *rest))
 
 
-def _columns(plan: Plan) -> tuple[Column, ...]:
-    """Headings: overall, the groups below the name of the grouping variable, and the comparisons."""
+def group_columns(plan: Plan) -> tuple[Column, ...]:
+    """Headings: overall, then the groups below the name of the grouping variable."""
     groups = plan.groups
     columns = []
     if groups.overall is not None:
@@ -207,8 +207,14 @@ def _columns(plan: Plan) -> tuple[Column, ...]:
         notes = (groups.note,) if groups.note else ()
         children = tuple(_group_column(group, plan) for group in groups.compared)
         columns.append(Column(groups.label, children, notes))
+    return tuple(columns)
+
+
+def _columns(plan: Plan) -> tuple[Column, ...]:
+    """Headings of the groups and of the comparisons."""
+    columns = list(group_columns(plan))
     if plan.smd:
-        columns.append(Column("SMD", notes=(_smd_note(groups),)))
+        columns.append(Column("SMD", notes=(_smd_note(plan.groups),)))
     if plan.p:
         columns.append(Column("P value"))
     return tuple(columns)

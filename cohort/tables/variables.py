@@ -22,7 +22,7 @@ NOT_KNOWN = "missing"
 NOT_APPLICABLE = "not_applicable"
 _KEYS = frozenset({"patient_id", "infusion_number", "center_id", "source", "exam_id", "reader_id"})
 _ORDINAL_NAMES = frozenset({"ecog", "disease_stage"})
-_ORDINAL_SUFFIXES = ("_grade", "_grade_imaging_blind", "_grade_lower", "_grade_upper", "_stage")
+_ORDINAL_SUFFIXES = ("_grade", "_grade_lower", "_grade_upper", "_imaging_blind", "_stage")
 _BINARY_WORDS = frozenset({"no", "yes", "absent", "present"})
 
 
@@ -140,7 +140,7 @@ def make_variable(
         printed = tuple(level_label(name, text, labels) for text in texts)
         return Variable(name, label, unit, kind, "levels", coded, texts, printed, _explain(reasons, coded), 0)
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
-    if numeric and not (wish == "levels" or (not explicit and _is_ordinal(name, facts))):
+    if numeric and not (wish == "levels" or (not explicit and _is_ordinal(name))):
         values = _floats(column)
         places = _digits(values, name, digits)
         blank = _explain(reasons, values)
@@ -202,11 +202,9 @@ def _is_finding_or_binary(column: pd.Series) -> bool:
     return bool(labels & _BINARY_WORDS)
 
 
-def _is_ordinal(name: str, facts: Mapping[str, ColumnFacts]) -> bool:
+def _is_ordinal(name: str) -> bool:
     """Whether a numeric column holds grades or stages."""
-    fact = facts.get(name)
-    graded = fact is not None and bool(fact.measures)
-    return graded or name in _ORDINAL_NAMES or name.endswith(_ORDINAL_SUFFIXES)
+    return name in _ORDINAL_NAMES or name.endswith(_ORDINAL_SUFFIXES)
 
 
 def _codes(column: pd.Series) -> tuple[NDArray[np.float64], tuple[str, ...]]:

@@ -32,8 +32,10 @@ def patients() -> pd.DataFrame:
             ),
             "ecog": pd.array([0, 1, 1, 2, 0, 0, 1, None, 0, 1], dtype="Int64"),
             "flair_deep": pd.Categorical(
-                ["present", "absent", "not_imaged", "not_imaged", "indeterminate"]
-                + ["present", "present", "absent", "not_assessable", None],
+                [
+                    *["present", "absent", "not_imaged", "not_imaged", "indeterminate"],
+                    *["present", "present", "absent", "not_assessable", None],
+                ],
                 dtype=FINDING,
             ),
             "severe_icans": pd.Categorical(
