@@ -30,7 +30,7 @@ class AnyColumn(dict[str, Kind]):
     """Takes every name for a column of text: whether the source has it is known only when it is read."""
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str)
+        return isinstance(name, str) and name not in ("missing", "true", "false")
 
     def __missing__(self, name: str) -> Kind:
         return "text"
