@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
-    from matplotlib.transforms import Bbox, BboxBase
 
 MISSING_HATCH = "//////"
 HATCH_COLOR = "#8C8C8C"
@@ -31,6 +31,7 @@ SMALL_FONT_SIZE = 6.2
 LINE_WIDTH = 1.1
 MM = 1 / 25.4
 FONT_ORDER = ("Arial", "Helvetica", "Liberation Sans", "Nimbus Sans", "DejaVu Sans")
+_LAST_FONT = "DejaVu Sans"
 
 
 class JournalWidth(NamedTuple):
@@ -111,14 +112,15 @@ def journal_width(journal: str = "generic", columns: str = "1.5") -> float:
 
 
 def available_fonts() -> list[str]:
-    """Sans-serif families of ``FONT_ORDER`` that this machine has, first choice first.
+    """First family of ``FONT_ORDER`` that this machine has, then DejaVu Sans for glyphs that it lacks.
 
     DejaVu Sans travels with matplotlib, so the list is never empty.
     """
     from matplotlib import font_manager
 
     installed = set(font_manager.get_font_names())
-    return [name for name in FONT_ORDER if name in installed] or ["DejaVu Sans"]
+    first = next((name for name in FONT_ORDER if name in installed), _LAST_FONT)
+    return [first] if first == _LAST_FONT else [first, _LAST_FONT]
 
 
 def rc_params() -> dict[str, Any]:
@@ -314,23 +316,35 @@ def check_layout(fig: Figure, tolerance_pt: float = 0.6) -> list[str]:
     list of str
         One sentence per problem; empty when the layout is clean.
     """
+    import numpy as np
+
     fig.draw_without_rendering()
     renderer = text_renderer(fig)
     slack = tolerance_pt * fig.dpi / 72
-    shown = [(_words(text), text.get_window_extent(renderer)) for text in _visible_texts(fig)]
-    problems = [f"clipped at the edge: {words!r}" for words, box in shown if _outside(box, fig.bbox, slack)]
-    for i, (words, box) in enumerate(shown):
-        problems += [
-            f"overlap: {words!r} and {other!r}" for other, at in shown[i + 1 :] if _overlap(box, at, slack)
-        ]
-    return problems
+    texts = _visible_texts(fig)
+    if not texts:
+        return []
+    boxes = np.array([text.get_window_extent(renderer).extents for text in texts])
+    canvas = np.asarray(fig.bbox.extents, dtype=float)
+    outside = (boxes[:, :2] < canvas[:2] - slack).any(axis=1) | (boxes[:, 2:] > canvas[2:] + slack).any(
+        axis=1
+    )
+    problems = [f"clipped at the edge: {_words(texts[i])!r}" for i in np.flatnonzero(outside)]
+    pairs = np.argwhere(np.triu(_overlaps(boxes, slack), k=1)).tolist()
+    return problems + [f"overlap: {_words(texts[i])!r} and {_words(texts[j])!r}" for i, j in pairs]
 
 
 def text_renderer(fig: Figure) -> Any:
-    """Make a renderer that measures texts of a figure, whatever its canvas is."""
+    """Give a renderer that measures texts of a figure, whatever its canvas is."""
+    return _renderer(fig.dpi)
+
+
+@lru_cache(maxsize=4)
+def _renderer(dpi: float) -> Any:
+    # One per resolution: matplotlib keeps the sizes of texts by renderer, and measuring is the slow part.
     from matplotlib.backends import backend_agg
 
-    return cast("Any", backend_agg).RendererAgg(fig.bbox.width, fig.bbox.height, fig.dpi)
+    return cast("Any", backend_agg).RendererAgg(16, 16, dpi)
 
 
 def _words(text: Text) -> str:
@@ -363,18 +377,14 @@ def _texts_not_drawn(ax: Axes) -> Iterator[Text]:
             yield axis.label
 
 
-def _outside(box: Bbox, canvas: BboxBase, slack: float) -> bool:
-    return bool(
-        box.x0 < canvas.x0 - slack
-        or box.y0 < canvas.y0 - slack
-        or box.x1 > canvas.x1 + slack
-        or box.y1 > canvas.y1 + slack
-    )
+def _overlaps(boxes: Any, slack: float) -> Any:
+    """Which boxes (x0, y0, x1, y1) share more than their edges, as a square array of bool."""
+    import numpy as np
 
-
-def _overlap(first: Bbox, second: Bbox, slack: float) -> bool:
-    width = min(first.x1, second.x1) - max(first.x0, second.x0)
-    height = min(first.y1, second.y1) - max(first.y0, second.y0)
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    width, height = np.moveaxis(high - low, -1, 0)
     # Lines of a text block may share the empty part of their boxes: a fifth of the lower one's height.
-    allowed = max(slack, 0.2 * min(first.height, second.height))
-    return bool(width > slack and height > allowed)
+    heights = boxes[:, 3] - boxes[:, 1]
+    allowed = np.maximum(slack, 0.2 * np.minimum(heights[:, None], heights[None, :]))
+    return (width > slack) & (height > allowed)

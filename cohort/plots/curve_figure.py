@@ -117,14 +117,16 @@ class CurveFigure:
             self._draw_curves(ax)
             if self.risk_table is not None:
                 self._draw_table(ax, self.risk_table)
-            layout.fit(ax)
             if new_figure and height_mm is None:
                 layout.fit_to_height(ax, PLOT_HEIGHT_MM)
+            else:
+                layout.fit(ax)
             if self.name_curves:
                 curves.direct_labels(ax, self.groups, self.drawn)
                 layout.fit(ax)
-            curves.annotate_free_corner(ax, self.lines)
-            layout.fit(ax)
+            if self.lines:
+                curves.annotate_free_corner(ax, self.lines)
+                layout.fit(ax)
         return ax
 
     def _draw_curves(self, ax: Axes) -> None:

@@ -75,6 +75,17 @@ def require_columns(frame: pd.DataFrame, needed: Sequence[str], what: str) -> No
         raise CohortError(f"The frame for {what} has no rows.")
 
 
+def refuse_repeats(frame: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    """Refuse a frame with more than one row for the same cell of a figure."""
+    repeated = int(frame.duplicated(list(columns), keep=False).sum())
+    if repeated:
+        raise CohortError(
+            f"The frame for {what} has several rows for one cell.",
+            evidence=f"{repeated} rows share their {' and '.join(columns)}",
+            remedy="give one row per pair",
+        )
+
+
 def keys_in(frame: pd.DataFrame, column: str) -> list[str]:
     """Values of a column in category order, else in order of appearance; one empty key when there is none."""
     if column not in frame.columns:
@@ -216,14 +227,23 @@ def wrapped(words: str, width: int = 22) -> str:
     return "\n".join(textwrap.wrap(words, width)) or words
 
 
-def direct_labels(ax: Axes, groups: Sequence[Group], drawn: Sequence[Steps], width: int = 22) -> None:
+def _wrapped_to_fit(labels: Sequence[str], room: float) -> tuple[list[str], list[float]]:
+    """Break labels into as short lines as the height of the plot allows; give their heights in points too."""
+    for width in (22, 32, 1000):
+        words = [wrapped(label, width) for label in labels]
+        heights = [LINE_HEIGHT_PT * (text.count("\n") + 1) for text in words]
+        if sum(heights) <= room:
+            break
+    return words, heights
+
+
+def direct_labels(ax: Axes, groups: Sequence[Group], drawn: Sequence[Steps]) -> None:
     """Name each curve at the right end of the axis, in its color, pushed apart where they would touch."""
-    words = [wrapped(group.label, width) for group in groups]
-    heights = [LINE_HEIGHT_PT * (text.count("\n") + 1) for text in words]
-    scale = ax.bbox.height * 72 / layout.figure_of(ax).dpi / (ax.get_ylim()[1] - ax.get_ylim()[0])
+    room = ax.bbox.height * 72 / layout.figure_of(ax).dpi
+    words, heights = _wrapped_to_fit([group.label for group in groups], room)
+    scale = room / (ax.get_ylim()[1] - ax.get_ylim()[0])
     wanted = [(float(s.estimate[-1]) - ax.get_ylim()[0]) * scale for s in drawn]
     right = layout.points_from(ax, 1.0, 0.0, ax.transAxes)
-    room = ax.bbox.height * 72 / layout.figure_of(ax).dpi
     for group, text, middle in zip(groups, words, spread(wanted, heights, room), strict=True):
         layout.put(
             ax,

@@ -13,7 +13,7 @@ from cohort import palette, style
 from cohort.errors import CohortError
 from cohort.format import percent
 from cohort.plots import layout
-from cohort.plots.curves import keys_in, require_columns, wrapped
+from cohort.plots.curves import keys_in, refuse_repeats, require_columns, wrapped
 from cohort.plots.key import Swatch, draw_key, missing_swatch
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def plot_finding_by_grade(
     names = ("finding", "grade", "n_present", "n_assessable", "n_imaged", "n_patients")
     require_columns(frame, names, "findings by grade")
     frame = _named_grades(frame)
+    refuse_repeats(frame, ["finding", "grade"], "findings by grade")
     _check_counts(frame)
     findings, grades, texts = keys_in(frame, "finding"), keys_in(frame, "grade"), _texts(frame, labels)
     counts = frame[["n_present", "n_assessable"]].to_numpy(dtype=float, na_value=np.nan)

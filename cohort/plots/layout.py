@@ -36,32 +36,28 @@ def own_axes(ax: Axes | None, width_mm: float, height_mm: float | None = None) -
     return ax
 
 
-def fit_to_width(ax: Axes, plot_mm: float, widest_mm: float) -> None:
-    """Give a new figure the width at which the plot itself is ``plot_mm`` wide, up to a page's width."""
-    fig = figure_of(ax)
-    left, _, right, _ = _margins(ax)
-    width, height = fig.get_size_inches() / style.MM
-    wanted = plot_mm + (left + right) * width + 2 * PAD_MM
-    fig.set_size_inches(min(wanted, widest_mm) * style.MM, height * style.MM)
-    fit(ax)
-
-
-def fit_to_height(ax: Axes, plot_mm: float) -> None:
-    """Give a new figure the height at which the plot itself is ``plot_mm`` high, up to a page's height."""
-    fig = figure_of(ax)
-    _, bottom, _, top = _margins(ax)
-    width, height = fig.get_size_inches() / style.MM
-    wanted = plot_mm + (bottom + top) * height + 2 * PAD_MM
-    fig.set_size_inches(width * style.MM, min(wanted, style.MAX_HEIGHT_MM) * style.MM)
-    fit(ax)
-
-
 def figure_of(ax: Axes) -> Figure:
     """Give the root figure of an Axes."""
     fig = ax.get_figure(root=True)
     if fig is None:
         raise CohortError("The Axes belongs to no figure.", remedy="make it with plt.subplots()")
     return fig
+
+
+def fit_to_width(ax: Axes, plot_mm: float, widest_mm: float) -> None:
+    """Give a new figure the width at which the plot itself is ``plot_mm`` wide, up to a page's width."""
+    fig, margins = figure_of(ax), _margins(ax)
+    wanted = plot_mm + margins[0] + margins[2] + 2 * PAD_MM
+    fig.set_size_inches(min(wanted, widest_mm) * style.MM, fig.get_size_inches()[1])
+    _place(ax, margins)
+
+
+def fit_to_height(ax: Axes, plot_mm: float) -> None:
+    """Give a new figure the height at which the plot itself is ``plot_mm`` high, up to a page's height."""
+    fig, margins = figure_of(ax), _margins(ax)
+    wanted = plot_mm + margins[1] + margins[3] + 2 * PAD_MM
+    fig.set_size_inches(fig.get_size_inches()[0], min(wanted, style.MAX_HEIGHT_MM) * style.MM)
+    _place(ax, margins)
 
 
 def fit(ax: Axes) -> None:
@@ -71,24 +67,25 @@ def fit(ax: Axes) -> None:
     the grid's Axes. An Axes placed by hand stays where it is, and so does one in a figure with a layout
     engine, which sees the texts and makes the room itself.
     """
+    _place(ax, _margins(ax))
+
+
+def _place(ax: Axes, margins: tuple[float, float, float, float]) -> None:
     fig = figure_of(ax)
     slot = _slot(ax)
     if slot is None or fig.get_layout_engine() is not None:
         return
     width, height = fig.get_size_inches() / style.MM
-    x0, y0 = slot[0] + PAD_MM / width, slot[1] + PAD_MM / height
-    x1, y1 = slot[2] - PAD_MM / width, slot[3] - PAD_MM / height
-    for _ in range(2):  # the second pass follows tick labels that changed with the size
-        left, bottom, right, top = _margins(ax)
-        new = (x0 + left, y0 + bottom, x1 - x0 - left - right, y1 - y0 - bottom - top)
-        wide, high = new[2] * width, new[3] * height
-        if wide < 8 or high < 5:
-            raise CohortError(
-                "Labels leave no room for the plot.",
-                evidence=f"figure {width:.0f} x {height:.0f} mm, plot {wide:.0f} x {high:.0f} mm",
-                remedy="give a larger width_mm= or height_mm=, or shorter labels",
-            )
-        ax.set_position(new)
+    left, bottom, right, top = (margin + PAD_MM for margin in margins)
+    wide = (slot[2] - slot[0]) * width - left - right
+    high = (slot[3] - slot[1]) * height - bottom - top
+    if wide < 8 or high < 3:
+        raise CohortError(
+            "Labels leave no room for the plot.",
+            evidence=f"figure {width:.0f} x {height:.0f} mm, plot {wide:.0f} x {high:.0f} mm",
+            remedy="give a larger width_mm= or height_mm=, or shorter labels",
+        )
+    ax.set_position((slot[0] + left / width, slot[1] + bottom / height, wide / width, high / height))
 
 
 def _slot(ax: Axes) -> tuple[float, float, float, float] | None:
@@ -110,19 +107,14 @@ def _slot(ax: Axes) -> tuple[float, float, float, float] | None:
 
 
 def _margins(ax: Axes) -> tuple[float, float, float, float]:
-    """Room that texts need outside the Axes, as fractions of the figure: left, bottom, right, top."""
+    """Millimeters that texts need outside the Axes: left, bottom, right, top."""
     fig = figure_of(ax)
-    tight = ax.get_tightbbox(style.text_renderer(fig))
-    inner = ax.bbox
+    tight, inner = ax.get_tightbbox(style.text_renderer(fig)), ax.bbox
     if tight is None:
         return (0.0, 0.0, 0.0, 0.0)
-    wide, high = fig.bbox.width, fig.bbox.height
-    return (
-        max(0.0, inner.x0 - tight.x0) / wide,
-        max(0.0, inner.y0 - tight.y0) / high,
-        max(0.0, tight.x1 - inner.x1) / wide,
-        max(0.0, tight.y1 - inner.y1) / high,
-    )
+    pixels = (inner.x0 - tight.x0, inner.y0 - tight.y0, tight.x1 - inner.x1, tight.y1 - inner.y1)
+    left, bottom, right, top = (max(0.0, float(p)) * 25.4 / fig.dpi for p in pixels)
+    return left, bottom, right, top
 
 
 def text_size(ax: Axes, words: str, **properties: Any) -> tuple[float, float]:
@@ -138,13 +130,6 @@ def text_size(ax: Axes, words: str, **properties: Any) -> tuple[float, float]:
 def widest(ax: Axes, texts: list[str], **properties: Any) -> float:
     """Width in points of the widest of some texts; 0 for none."""
     return max((text_size(ax, words, **properties)[0] for words in set(texts) if words), default=0.0)
-
-
-def shifted(ax: Axes, base: Transform, x_pt: float = 0.0, y_pt: float = 0.0) -> Transform:
-    """Add a distance in points to a transform."""
-    from matplotlib.transforms import ScaledTranslation
-
-    return base + ScaledTranslation(x_pt / 72, y_pt / 72, figure_of(ax).dpi_scale_trans)
 
 
 def below_axis(ax: Axes) -> float:

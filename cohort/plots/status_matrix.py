@@ -12,7 +12,7 @@ from cohort import palette, style
 from cohort.errors import CohortError
 from cohort.format import percent
 from cohort.plots import layout
-from cohort.plots.curves import keys_in, require_columns
+from cohort.plots.curves import keys_in, refuse_repeats, require_columns
 from cohort.plots.key import Swatch, draw_key, missing_swatch
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _LOOKS: Mapping[str, Swatch] = {
     "complete": Swatch("complete", "#2F6F9F"),
     "partial": Swatch("partial", "#A9CBE4"),
     "undetermined": Swatch("undetermined", "#FFFFFF", style.HATCH_COLOR),
-    "impossible": missing_swatch("not collected"),
+    "impossible": missing_swatch("not in the source"),
 }
 
 
@@ -62,6 +62,7 @@ def plot_status_matrix(
         When a column is missing, or a status is not one of the four.
     """
     require_columns(frame, ["variable", "source", "status"], "the status matrix")
+    refuse_repeats(frame, ["variable", "source"], "the status matrix")
     unknown = sorted(set(frame["status"].astype(str)) - set(_LOOKS))
     if unknown:
         raise CohortError(
