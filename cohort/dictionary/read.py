@@ -62,8 +62,8 @@ class Variable:
     schema: FieldModel = field(repr=False)
 
     @property
-    def values(self) -> tuple[str, ...]:
-        """Values of the categories."""
+    def codes(self) -> tuple[str, ...]:
+        """Values of the categories, in order."""
         return tuple(one.value for one in self.categories)
 
     @property
@@ -167,7 +167,7 @@ def _row(one: Variable) -> dict[str, object]:
         "title": one.title,
         "type": one.kind,
         "unit": one.schema.unit,
-        "categories": "; ".join(one.values),
+        "categories": "; ".join(one.codes),
         "minimum": limits.minimum,
         "maximum": limits.maximum,
         "role": one.schema.role,

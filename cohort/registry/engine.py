@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import TracebackType
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -51,14 +53,14 @@ class Engine:
         """Make a table available under a name."""
         self._connection.register(name, table)
 
-    def run(self, query: exp.Expression) -> pa.Table:
+    def run(self, query: str) -> pa.Table:
         """Run a query."""
-        return self._connection.sql(to_sql(query)).to_arrow_table()
+        return self._connection.sql(query).to_arrow_table()
 
 
-def to_sql(query: exp.Expression, pretty: bool = False) -> str:
-    """Write a query as text."""
-    return query.sql(dialect=DIALECT, pretty=pretty)
+def to_sql(query: exp.Expression) -> str:
+    """Write a query as readable text."""
+    return query.sql(dialect=DIALECT, pretty=True, copy=False)
 
 
 def cells(frame: pd.DataFrame, names: Mapping[str, str]) -> pa.Table:
@@ -79,11 +81,17 @@ def cells(frame: pd.DataFrame, names: Mapping[str, str]) -> pa.Table:
     return pa.table(columns)
 
 
-def categories(column: pa.ChunkedArray, labels: tuple[str, ...], ordered: bool = False) -> pd.Categorical:
+@lru_cache(maxsize=512)
+def category_dtype(labels: tuple[str, ...], ordered: bool = False) -> pd.CategoricalDtype:
+    """Return the dtype of a coded variable."""
+    return pd.CategoricalDtype(list(labels), ordered)
+
+
+def categories(column: pa.ChunkedArray, labels: tuple[str, ...], ordered: bool = False) -> Any:
     """Make a categorical of a text column without a Python loop over rows."""
     encoded = pc.dictionary_encode(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
     position = {label: code for code, label in enumerate(labels)}
     table = np.array([position[text] for text in encoded.dictionary.to_pylist()] + [-1], dtype=np.int16)
     indices = pc.fill_null(encoded.indices, len(table) - 1).to_numpy(zero_copy_only=False)
     codes: NDArray[np.int16] = table[indices]
-    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(labels), ordered))
+    return pd.Categorical.from_codes(codes, dtype=category_dtype(labels, ordered))

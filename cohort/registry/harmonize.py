@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from cohort.dictionary.facts import declare_facts
 from cohort.dictionary.read import Dictionary, Table, Variable, read_dictionary
 from cohort.errors import MappingError, SourceError
-from cohort.registry.engine import DIALECT, STATUSES, Engine, categories, cells, to_sql
+from cohort.registry.engine import DIALECT, STATUSES, Engine, categories, category_dtype, cells, to_sql
 from cohort.registry.limits import LIMIT_COLUMNS, at_limits
 from cohort.registry.plan import BlockPlan, Plan, RulePlan
 from cohort.registry.planner import make_plan
 from cohort.registry.registry import Registry
 from cohort.registry.source import Source
-from cohort.registry.sql_block import BlockSql, output_columns, sql_names
+from cohort.registry.sql_block import UNREAD, BlockSql, output_columns, sql_names
 
 AUDIT_COLUMNS = ("source", "table", "block", "item", "variable", "value", "n")
 UNMAPPED_COLUMNS = ("source", "table", "variable", "source_column", "status", "value", "n")
@@ -150,12 +151,11 @@ class _Run:
         name = f"{block.input}_{block.table.name}_{block.number}"
         engine.register(name, cells(frame, {column: names[column] for column in block.columns}))
         compiled = BlockSql(block, self.plan, self.dictionary, name, "infusions")
-        query = compiled.rows()
-        result = engine.run(query)
+        key = (self.source.name, block.table.name, block.number)
+        self.sql[key] = to_sql(compiled.rows())
+        result = engine.run(self.sql[key])
         made = _to_frame(result, block, self.source.name)
         self._count(engine, compiled, len(frame), len(made))
-        key = (self.source.name, block.table.name, block.number)
-        self.sql[key] = to_sql(query, pretty=True)
         digest = hashlib.sha256(self.sql[key].encode()).hexdigest()
         self._note(block.table.name, block.number, "sql_sha256", "", digest, 1)
         self._statuses(engine, compiled, made)
@@ -164,7 +164,7 @@ class _Run:
 
     def _count(self, engine: Engine, compiled: BlockSql, n_in: int, n_out: int) -> None:
         block = compiled.block
-        row = engine.run(compiled.counts()).to_pylist()[0]
+        row = engine.run(to_sql(compiled.counts())).to_pylist()[0]
         table = block.table.name
         self._note(table, block.number, "rows", "", "in the input", n_in)
         if block.unpivot is not None:
@@ -176,32 +176,37 @@ class _Run:
 
     def _statuses(self, engine: Engine, compiled: BlockSql, made: pd.DataFrame) -> None:
         block = compiled.block
+        unread: list[RulePlan] = []
         for name, rule in block.rules.items():
             label = "; ".join(dict.fromkeys(leaf.label for leaf in rule.leaves if leaf.label))
             row = (self.source.name, block.table.name, block.number, name, label)
             self.rules.append((*row, rule.status, rule.detail, rule.note))
-            counts = made[f"{name}__status"].value_counts(sort=False)
-            counts = counts[counts > 0]
-            for status, n in counts.items():
-                self._note(block.table.name, block.number, "status", name, str(status), int(n))
-            if set(counts.index) & {"unmapped", "unparsed", "no_unit"}:
-                self._texts(engine, compiled, rule)
+            codes = made[f"{name}__status"].cat.codes.to_numpy()
+            for code, n in enumerate(np.bincount(codes, minlength=len(STATUSES))):
+                if n:
+                    self._note(block.table.name, block.number, "status", name, STATUSES[code], int(n))
+                    if STATUSES[code] in UNREAD and rule not in unread:
+                        unread.append(rule)
+        if unread:
+            self._texts(engine, compiled, unread)
 
-    def _texts(self, engine: Engine, compiled: BlockSql, rule: RulePlan) -> None:
+    def _texts(self, engine: Engine, compiled: BlockSql, rules: Sequence[RulePlan]) -> None:
         """List the texts without a rule; of identifiers, free text and dates only how many there are."""
-        variable = rule.variable
-        hidden = (
-            variable.schema.role in _HIDDEN
-            or variable.kind == "date"
-            or any(one.since for one in rule.leaves)
-        )
-        counts: dict[tuple[str, str, str], int] = {}
-        for row in engine.run(compiled.texts(rule)).to_pylist():
-            value = "" if hidden or row["value"] is None else str(row["value"])[:60]
-            key = (row["source_column"], row["status"], value)
+        hidden = {
+            rule.variable.name
+            for rule in rules
+            if rule.variable.schema.role in _HIDDEN
+            or rule.variable.kind == "date"
+            or any(leaf.since for leaf in rule.leaves)
+        }
+        counts: dict[tuple[str, str, str, str], int] = {}
+        for row in engine.run(to_sql(compiled.texts(rules))).to_pylist():
+            shown = row["variable"] not in hidden and row["value"] is not None
+            value = str(row["value"])[:60] if shown else ""
+            key = (row["variable"], row["source_column"], row["status"], value)
             counts[key] = counts.get(key, 0) + row["n"]
         for key, n in counts.items():
-            self.unmapped.append((self.source.name, compiled.block.table.name, variable.name, *key, n))
+            self.unmapped.append((self.source.name, compiled.block.table.name, *key, n))
 
     def _collapse(self, name: str) -> None:
         """Make one row of rows that agree in every mapped value."""
@@ -250,10 +255,10 @@ def _to_frame(result: pa.Table, block: BlockPlan, source: str) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for variable in block.table.variables.values():
         if variable.schema.set_by == "harmonize":
-            columns[variable.name] = pd.array([source] * n, dtype="string")
+            columns[variable.name] = pd.array([source] * n, dtype=pd.StringDtype("python"))
             continue
         if variable.schema.set_by:
-            columns[variable.name] = pd.array([None] * n, dtype="string")
+            columns[variable.name] = _nothing(variable, n)
             continue
         given = bool(block.rules[variable.name].leaves)
         for name in output_columns(variable):
@@ -263,26 +268,33 @@ def _to_frame(result: pa.Table, block: BlockPlan, source: str) -> pd.DataFrame:
 
 
 def _typed(column: pa.ChunkedArray | None, variable: Variable, n: int, is_status: bool) -> Any:
-    if is_status:
-        if column is None:
-            code = STATUSES.index("missing:not_collected")
-            return pd.Categorical.from_codes([code] * n, dtype=pd.CategoricalDtype(list(STATUSES)))
-        return categories(column, STATUSES)
-    if variable.kind == "coded":
-        if column is None:
-            return pd.Categorical.from_codes(
-                [-1] * n, dtype=pd.CategoricalDtype(list(variable.values), variable.ordered)
-            )
-        return categories(column, variable.values, variable.ordered)
-    dtypes = {"integer": "Int64", "number": "float64", "string": "string", "date": "datetime64[ns]"}
-    dtype = dtypes[variable.kind]
+    """Return a column in the dtype of the dictionary; None for a column that the source cannot give."""
+    if is_status or variable.kind == "coded":
+        labels = STATUSES if is_status else variable.codes
+        ordered = variable.ordered and not is_status
+        if column is not None:
+            return categories(column, labels, ordered)
+        codes = np.full(n, STATUSES.index("missing:not_collected") if is_status else -1, dtype=np.int8)
+        return pd.Categorical.from_codes(codes, dtype=category_dtype(labels, ordered))
     if column is None:
-        return pd.Series([None] * n, dtype="object").astype(dtype).array
+        return _nothing(variable, n)
     if variable.kind == "integer":
         return column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get).array
     if variable.kind == "date":
         return column.cast(pa.timestamp("ns")).to_pandas().array
-    return column.to_pandas().astype(dtype).array
+    if variable.kind == "string":
+        return column.to_pandas(types_mapper={pa.string(): pd.StringDtype("python")}.get).array
+    return column.to_pandas().to_numpy(dtype=float)
+
+
+def _nothing(variable: Variable, n: int) -> Any:
+    if variable.kind == "integer":
+        return pd.arrays.IntegerArray(np.zeros(n, dtype=np.int64), np.ones(n, dtype=bool))
+    if variable.kind == "date":
+        return np.full(n, np.datetime64("NaT", "ns"))
+    if variable.kind == "string":
+        return pd.array(np.full(n, None, dtype=object), dtype=pd.StringDtype("python"))
+    return np.full(n, np.nan)
 
 
 def _empty(table: Table) -> pd.DataFrame:

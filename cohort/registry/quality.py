@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cohort.dictionary.expressions import column_kinds, evaluate, parse_expression
 from cohort.dictionary.read import Dictionary, Table
 from cohort.dictionary.table_model import CheckDefault, Contradiction
 from cohort.errors import DictionaryError
+from cohort.registry.engine import STATUSES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +37,7 @@ QUALITY_COLUMNS = (
 )
 ALL = "all"
 NO_CENTER = "unknown"
+MISSING = tuple(status for status in STATUSES if status.startswith("missing:"))
 _EXPECTED_MISSING = ("missing:not_applicable", "missing:not_collected")
 _BY_STATUS = {
     "code_known": ("unmapped",),
@@ -69,14 +73,6 @@ class QualityFrame(pd.DataFrame):
         return plot_quality(self, ax)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of a table with source and center, and which of them a check looks at."""
-
-    frame: pd.DataFrame
-    groups: pd.DataFrame
-
-
 def check_quality(
     tables: Mapping[str, pd.DataFrame], dictionary: Dictionary, rules: pd.DataFrame, limits: pd.DataFrame
 ) -> QualityFrame:
@@ -99,36 +95,51 @@ def check_quality(
         One row per check, table, variable, source and center; ``center_id`` is ``all`` for the whole source.
     """
     checker = _Checker(tables, dictionary)
-    parts = [part for name in dictionary.tables for part in checker.table(name)]
-    parts += list(checker.contradictions())
-    parts.append(checker.limits(limits))
-    filled = [part for part in parts if len(part)]
-    whole = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(QUALITY_COLUMNS))
-    whole = pd.concat([whole, checker.not_applicable(rules)], ignore_index=True)
-    return QualityFrame(whole[list(QUALITY_COLUMNS)])
+    for name in dictionary.tables:
+        checker.table(name)
+    checker.contradictions()
+    checker.limits(limits)
+    checker.not_applicable(rules)
+    return QualityFrame(pd.DataFrame(checker.rows, columns=list(QUALITY_COLUMNS)))
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Source and center of every row of a table, as codes."""
+
+    codes: NDArray[np.intp]
+    sources: tuple[str, ...]
+    centers: tuple[str, ...]
 
 
 class _Checker:
-    """Runs the checks of one registry."""
+    """Runs the checks of one registry and keeps their results as rows."""
 
     def __init__(self, tables: Mapping[str, pd.DataFrame], dictionary: Dictionary) -> None:
         self.tables = tables
         self.dictionary = dictionary
+        self.rows: list[tuple[object, ...]] = []
         self.defaults = {one.check: one for one in dictionary.checks.checks}
         self.thresholds = {
             (one.check, one.table, one.variable): one.threshold for one in dictionary.checks.thresholds
         }
         self.groups = {name: self._groups(frame) for name, frame in tables.items()}
 
-    def _groups(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def _groups(self, frame: pd.DataFrame) -> _Groups:
         """Return source and center of every row; the center is that of the infusion."""
         keys = ["source", "patient_id", "infusion_number"]
         infusions = self.tables["infusion"].dropna(subset=["center_id"]).drop_duplicates(keys)
         centers = frame[keys].merge(infusions[[*keys, "center_id"]], on=keys, how="left")["center_id"]
-        centers.index = frame.index
-        return pd.DataFrame({"source": frame["source"], "center_id": centers.fillna(NO_CENTER)})
+        both = (
+            frame["source"].astype(object).to_numpy()
+            + "\x1f"
+            + centers.fillna(NO_CENTER).to_numpy(dtype=object)
+        )
+        codes, pairs = pd.factorize(both, sort=True)
+        names = [str(pair).split("\x1f") for pair in pairs]
+        return _Groups(codes, tuple(name[0] for name in names), tuple(name[1] for name in names))
 
-    def table(self, name: str) -> Iterator[pd.DataFrame]:
+    def table(self, name: str) -> None:
         """Check one table."""
         frame, table = self.tables[name], self.dictionary.tables[name]
         if not len(frame):
@@ -136,15 +147,15 @@ class _Checker:
         for variable, one in table.variables.items():
             if one.schema.set_by:
                 continue
-            status = frame[f"{variable}__status"].astype(str)
-            asked = ~status.isin(_EXPECTED_MISSING)
-            recorded = ~status.str.startswith("missing:")
+            status = frame[f"{variable}__status"]
+            recorded = ~_among(status, MISSING)
             for check, statuses in _BY_STATUS.items():
                 if self._applies(check, table, variable):
-                    yield self._result(self.defaults[check], name, variable, status.isin(statuses), recorded)
-            yield self._result(self.defaults["recorded"], name, variable, ~recorded, asked)
-        yield from self._dates(table)
-        yield from self._keys(table)
+                    self._add(self.defaults[check], name, variable, _among(status, statuses), recorded)
+            asked = ~_among(status, _EXPECTED_MISSING)
+            self._add(self.defaults["recorded"], name, variable, ~recorded, asked)
+        self._dates(table)
+        self._keys(table)
 
     def _applies(self, check: str, table: Table, name: str) -> bool:
         one = table.variables[name]
@@ -158,122 +169,114 @@ class _Checker:
         }
         return applies[check]
 
-    def _dates(self, table: Table) -> Iterator[pd.DataFrame]:
-        """Check that dates are in the declared order; equal days are in order."""
+    def _dates(self, table: Table) -> None:
+        """Check that days are in the declared order; equal days are in order."""
         frame = self.tables[table.name]
+        check = self.defaults["date_order"]
         for name, one in table.variables.items():
             for other, sign in ((one.schema.not_before, 1), (one.schema.not_after, -1)):
                 if other:
-                    difference = (frame[name].astype("float64") - frame[other].astype("float64")) * sign
-                    yield self._result(
-                        self.defaults["date_order"], table.name, name, difference < 0, difference.notna()
+                    first, last = (
+                        frame[column].to_numpy(dtype=float, na_value=np.nan) for column in (other, name)
                     )
+                    difference = (last - first) * sign
+                    self._add(check, table.name, name, difference < 0, ~np.isnan(difference))
 
-    def _keys(self, table: Table) -> Iterator[pd.DataFrame]:
+    def _keys(self, table: Table) -> None:
         frame = self.tables[table.name]
-        everything = pd.Series(True, index=frame.index)
+        everything = np.ones(len(frame), dtype=bool)
         for name, one in table.variables.items():
             if one.schema.constraints.required:
-                yield self._result(
-                    self.defaults["key_complete"], table.name, name, frame[name].isna(), everything
-                )
-        twice = frame.duplicated(list(table.primary_key), keep="first")
-        yield self._result(self.defaults["key_unique"], table.name, "", twice, everything)
+                absent = frame[name].isna().to_numpy(dtype=bool)
+                self._add(self.defaults["key_complete"], table.name, name, absent, everything)
+        twice = frame.duplicated(list(table.primary_key), keep="first").to_numpy()
+        self._add(self.defaults["key_unique"], table.name, "", twice, everything)
         for key in table.foreign_keys:
-            parents = self.tables[key.reference.resource][list(key.reference.fields)].drop_duplicates()
-            parents = parents.set_axis(list(key.fields), axis=1).assign(__found=True)
-            found = frame[list(key.fields)].merge(parents, on=list(key.fields), how="left")["__found"]
-            orphan = pd.Series(found.isna().to_numpy(), index=frame.index)
-            yield self._result(
-                self.defaults["parent_exists"], table.name, key.reference.resource, orphan, everything
-            )
+            fields, parent = list(key.fields), key.reference.resource
+            parents = self.tables[parent][list(key.reference.fields)].drop_duplicates()
+            parents = parents.set_axis(fields, axis=1).assign(__found=True)
+            orphan = frame[fields].merge(parents, on=fields, how="left")["__found"].isna().to_numpy()
+            self._add(self.defaults["parent_exists"], table.name, parent, orphan, everything)
 
-    def contradictions(self) -> Iterator[pd.DataFrame]:
+    def contradictions(self) -> None:
         """Check the conditions of checks.yaml; rows where a condition is missing are not looked at."""
         for one in self.dictionary.checks.contradictions:
             frame = self.tables[one.table]
-            if not len(frame):
-                continue
-            expression = parse_expression(one.violated, column_kinds(frame), error=DictionaryError)
-            violated = evaluate(expression, frame)
-            known = violated.notna()
-            yield self._result(one, one.table, one.variable, violated.fillna(False).astype(bool), known)
+            if len(frame):
+                expression = parse_expression(one.violated, column_kinds(frame), error=DictionaryError)
+                violated = evaluate(expression, frame)
+                known = violated.notna().to_numpy()
+                self._add(one, one.table, one.variable, violated.fillna(False).to_numpy(dtype=bool), known)
 
-    def limits(self, limits: pd.DataFrame) -> pd.DataFrame:
-        """Return the share of values at the limits that mappings declare."""
+    def limits(self, limits: pd.DataFrame) -> None:
+        """Add the share of values at the limits that mappings declare."""
         check = self.defaults["below_limit"]
-        counts = limits.assign(center_id=ALL, violated=limits["n_at_limit"], denominator=limits["n"])
-        parts = [
-            self._described(check, str(table), str(variable), part).assign(
-                reason=part["at"] + ": " + part["note"]
-            )
-            for (table, variable), part in counts.groupby(["table", "variable"], sort=False)
-        ]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(QUALITY_COLUMNS))
+        for row in limits.to_dict("records"):
+            table, variable = str(row["table"]), str(row["variable"])
+            reason = f"{row['at']}: {row['note']}"
+            self._row(check, table, variable, str(row["source"]), ALL, row["n_at_limit"], row["n"], reason)
 
-    def not_applicable(self, rules: pd.DataFrame) -> pd.DataFrame:
-        """Return one row for each variable and source that cannot be checked, and why."""
+    def not_applicable(self, rules: pd.DataFrame) -> None:
+        """Add one row for each variable and source that cannot be checked, and why."""
         answered = rules[rules["status"].isin(["complete", "partial"])]
         keys = ["source", "table", "variable"]
-        rest = rules.merge(answered[keys].drop_duplicates(), on=keys, how="left", indicator=True)
-        rest = rest[rest["_merge"] == "left_only"].drop_duplicates(keys)
+        known = {tuple(one) for one in answered[keys].to_numpy().tolist()}
+        rest = rules[[tuple(one) not in known for one in rules[keys].to_numpy().tolist()]]
         default = self.defaults["recorded"]
-        return pd.DataFrame(
-            {
-                "check": default.check,
-                "category": default.category,
-                "subcategory": default.subcategory,
-                "severity": default.severity,
-                "table": rest["table"],
-                "variable": rest["variable"],
-                "source": rest["source"],
-                "center_id": ALL,
-                "violated": 0,
-                "denominator": 0,
-                "percent": float("nan"),
-                "threshold": default.threshold,
-                "result": "not applicable",
-                "reason": rest["status"] + ": " + rest["note"],
-            }
-        )
+        for row in rest.drop_duplicates(keys).to_dict("records"):
+            reason = f"{row['status']}: {row['note']}"
+            self._row(default, row["table"], row["variable"], row["source"], ALL, 0, 0, reason)
 
-    def _result(
+    def _add(
         self,
         check: CheckDefault | Contradiction,
         table: str,
         variable: str,
-        violated: pd.Series,
-        among: pd.Series,
-    ) -> pd.DataFrame:
-        """Count violated rows by source and center, and for each whole source."""
-        groups = self.groups[table][among.to_numpy(dtype=bool)]
-        if not len(groups):
-            return pd.DataFrame(columns=list(QUALITY_COLUMNS))
-        flags = groups.assign(violated=violated[among].to_numpy(dtype=bool))
-        by_center = _counted(flags, ["source", "center_id"])
-        by_source = _counted(flags, ["source"]).assign(center_id=ALL)
-        return self._described(check, table, variable, pd.concat([by_source, by_center], ignore_index=True))
+        violated: NDArray[np.bool_],
+        among: NDArray[np.bool_],
+    ) -> None:
+        """Count violated rows for each whole source, then by source and center."""
+        groups = self.groups[table]
+        n = np.bincount(groups.codes[among], minlength=len(groups.sources))
+        bad = np.bincount(groups.codes[among & violated], minlength=len(groups.sources))
+        for source in dict.fromkeys(groups.sources):
+            here = [
+                position for position, name in enumerate(groups.sources) if name == source and n[position]
+            ]
+            if here:
+                self._row(check, table, variable, source, ALL, int(bad[here].sum()), int(n[here].sum()))
+            for position in here:
+                center = groups.centers[position]
+                self._row(check, table, variable, source, center, int(bad[position]), int(n[position]))
 
-    def _described(
-        self, check: CheckDefault | Contradiction, table: str, variable: str, counts: pd.DataFrame
-    ) -> pd.DataFrame:
+    def _row(
+        self,
+        check: CheckDefault | Contradiction,
+        table: str,
+        variable: str,
+        source: str,
+        center: str,
+        violated: int,
+        n: int,
+        reason: str = "",
+    ) -> None:
         threshold = self.thresholds.get((check.check, table, variable), check.threshold)
-        share = counts["violated"] / counts["denominator"].where(counts["denominator"] > 0)
-        failed = share > threshold
-        return counts.assign(
-            check=check.check,
-            category=check.category,
-            subcategory=check.subcategory,
-            severity=check.severity,
-            table=table,
-            variable=variable,
-            percent=100 * share,
-            threshold=threshold,
-            result=failed.map({True: "failed", False: "passed"}).where(share.notna(), "not applicable"),
-            reason="",
+        share = violated / n if n else float("nan")
+        result = "not applicable" if not n else "failed" if share > threshold else "passed"
+        head = (
+            check.check,
+            check.category,
+            check.subcategory,
+            check.severity,
+            table,
+            variable,
+            source,
+            center,
         )
+        self.rows.append((*head, violated, n, 100 * share, threshold, result, reason))
 
 
-def _counted(flags: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    grouped = flags.groupby(list(keys), sort=True)["violated"]
-    return grouped.agg(violated="sum", denominator="size").reset_index()
+def _among(status: pd.Series, wanted: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each status is one of those wanted, by code."""
+    codes = [code for code, name in enumerate(status.cat.categories) if name in wanted]
+    return np.isin(status.cat.codes.to_numpy(), codes)

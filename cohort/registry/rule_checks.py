@@ -49,17 +49,17 @@ class RuleChecker:
         if written is None:
             if self.variable.kind != "coded":
                 return None
-            return {value: value for value in self.variable.values}
+            return {value: value for value in self.variable.codes}
         for code, target in written.items():
             if not self._fits(target):
                 place = ("recode", code) if isinstance(self.rule.recode, dict) else ("recode",)
-                remedy = did_you_mean(target, self.variable.values) or f"a value of type {self.variable.kind}"
+                remedy = did_you_mean(target, self.variable.codes) or f"a value of type {self.variable.kind}"
                 self.complain(place, f"{target!r} is not a category", remedy)
         return written
 
     def _fits(self, target: str) -> bool:
         if self.variable.kind == "coded":
-            return target in self.variable.values
+            return target in self.variable.codes
         if self.variable.kind in ("integer", "number"):
             try:
                 number = float(target)
@@ -202,7 +202,7 @@ class RuleChecker:
         if text is None:
             return
         if self.variable.kind == "coded" and text not in (leaf.recode or {}):
-            remedy = did_you_mean(text, self.variable.values)
+            remedy = did_you_mean(text, self.variable.codes)
             self.complain(("constant",), f"{text!r} is not a category", remedy)
         elif self.variable.kind in ("integer", "number") and not self._fits(text):
             self.complain(("constant",), "the constant is not a number", "write a number")
@@ -214,7 +214,7 @@ class RuleChecker:
             return
         kind = leaf.derive.kind
         wanted: tuple[str, ...] = ("date",) if leaf.since else _WANTED[self.variable.kind]
-        if self.variable.values == ("no", "yes"):
+        if self.variable.codes == ("no", "yes"):
             wanted = (*wanted, "boolean")
         if leaf.recode is not None and self.rule.recode is not None:
             wanted = ("text",)

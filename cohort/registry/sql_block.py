@@ -11,7 +11,7 @@ from cohort.dictionary.expression_sql import Tree, both, case, is_null, named, q
 from cohort.dictionary.expressions import compile_sql
 from cohort.dictionary.read import Dictionary, Variable
 from cohort.registry.plan import BlockPlan, Plan, RulePlan
-from cohort.registry.sql_leaf import Columns, LeafSql, known_cell
+from cohort.registry.sql_leaf import LAYERS, Columns, LeafSql, known_cell
 
 _TYPES = {"string": "TEXT", "coded": "TEXT", "integer": "BIGINT", "number": "DOUBLE", "date": "DATE"}
 UNREAD = ("unmapped", "unparsed", "no_unit")
@@ -59,34 +59,32 @@ class BlockSql:
         return sql_names([*self.block.columns, *self.block.new_columns])
 
     def rows(self) -> exp.Select:
-        """Return the query that gives the harmonized rows, with the texts of coded variables beside."""
+        """Return the query that gives the harmonized rows."""
+        steps, last = self._all_steps()
+        given = [rule for rule in self.block.rules.values() if rule.leaves]
+        columns = [quoted(name) for rule in given for name in output_columns(rule.variable)]
+        final = _select(columns, last).where(exp.Not(this=is_null(quoted("patient_id"))), copy=False)
+        return _with(steps, final.order_by(quoted("__row"), quoted("__part"), copy=False))
+
+    def texts(self, rules: Sequence[RulePlan]) -> exp.Select:
+        """Return the query that counts the texts of variables that have no rule or cannot be read."""
+        steps, last = self._all_steps()
+        parts = [self._texts_of(one, last) for rule in rules for one in self._leaves(rule)]
+        keys = ("variable", "source_column", "status", "value")
+        columns = [*(quoted(name) for name in keys), named(exp.Count(this=exp.Star()), "n")]
+        counted = exp.select(*columns, copy=False).from_(_union(parts), copy=False)
+        counted = counted.group_by(*(quoted(name) for name in keys), copy=False)
+        return _with(steps, counted.order_by(*(quoted(name) for name in keys), copy=False))
+
+    def _all_steps(self) -> tuple[Steps, str]:
+        """Return every step, and the name of the last."""
         steps = [*self._source_steps(), *self._kept_step()]
         given = {name: rule for name, rule in self.block.rules.items() if rule.leaves}
-        early = {name: rule for name, rule in given.items() if not rule.late}
         late = {name: rule for name, rule in given.items() if rule.late}
-        last = self._stage(steps, "kept", "early", early)
+        last = self._stage(steps, "kept", "early", {name: given[name] for name in given if name not in late})
         if late:
             last = self._stage(steps, self._join(steps, last, late), "late", late)
-        columns = [quoted(name) for rule in given.values() for name in output_columns(rule.variable)]
-        final = exp.select(*columns).from_(last).where(exp.Not(this=is_null(quoted("patient_id"))))
-        return _with(steps, final.order_by(quoted("__row"), quoted("__part")))
-
-    def texts(self, rule: RulePlan) -> exp.Select:
-        """Return the query that counts the texts of a variable that have no rule or cannot be read."""
-        steps = [*self._source_steps(), *self._kept_step()]
-        given = {name: one for name, one in self.block.rules.items() if one.leaves}
-        last = self._stage(steps, "kept", "early", {name: one for name, one in given.items() if not one.late})
-        late = {name: one for name, one in given.items() if one.late}
-        if rule.late:
-            last = self._stage(steps, self._join(steps, last, late), "late", late)
-        parts = [self._texts_of(one, last) for one in self._leaves(rule)]
-        stacked: exp.Select | exp.Union = parts[0]
-        for part in parts[1:]:
-            stacked = exp.union(stacked, part, distinct=False)
-        n = exp.alias_(exp.Count(this=exp.Star()), "n")
-        keys = [quoted(name) for name in ("source_column", "status", "value")]
-        counted = exp.select(*keys, n).from_(stacked.subquery("parts")).group_by(*keys)
-        return _with(steps, counted.order_by(*(key.copy() for key in keys)))
+        return steps, last
 
     def _texts_of(self, one: LeafSql, last: str) -> exp.Select:
         unit = one.leaf.unit
@@ -97,10 +95,15 @@ class BlockSql:
             no_unit = exp.EQ(this=status.copy(), expression=text("no_unit"))
             value = case([(no_unit, self._column()(unit.column))], value)
             label = case([(no_unit.copy(), text(unit.column))], label)
-        columns: Columns = [(label, "source_column"), (status, "status"), (value, "value")]
+        columns = [
+            named(text(one.leaf.variable.name), "variable"),
+            named(label, "source_column"),
+            named(status, "status"),
+            named(value, "value"),
+        ]
         open_ends = exp.In(this=status.copy(), expressions=[text(name) for name in UNREAD])
         found = exp.Not(this=is_null(quoted("patient_id")))
-        return exp.select(*_aliases(columns)).from_(last).where(both(open_ends, found))
+        return _select(columns, last).where(both(open_ends, found), copy=False)
 
     def counts(self) -> exp.Select:
         """Return the query that counts the rows of the input, kept and left out."""
@@ -108,12 +111,12 @@ class BlockSql:
         where = self._where()
         kept = exp.true() if where is None else where
         columns = [
-            exp.alias_(exp.Count(this=exp.Star()), "rows"),
-            exp.alias_(_count_if(kept.copy()), "kept"),
-            exp.alias_(_count_if(exp.Not(this=exp.paren(kept.copy()))), "where_false"),
-            exp.alias_(_count_if(is_null(kept.copy())), "where_missing"),
+            named(exp.Count(this=exp.Star()), "rows"),
+            named(_count_if(kept.copy()), "kept"),
+            named(_count_if(exp.Not(this=exp.paren(kept.copy()))), "where_false"),
+            named(_count_if(is_null(kept.copy())), "where_missing"),
         ]
-        return _with(steps, exp.select(*columns).from_(steps[-1][0]))
+        return _with(steps, _select(columns, steps[-1][0]))
 
     def _column(self) -> Callable[[str], Tree]:
         names = self.names
@@ -124,41 +127,26 @@ class BlockSql:
         return [("unpivoted", select)]
 
     def _as_is(self) -> exp.Select:
-        return exp.select(exp.Star(), exp.alias_(exp.Literal.number(0), "__part", quoted=True)).from_(
-            exp.to_table(self.frame)
-        )
+        return _select([exp.Star(), named(exp.Literal.number(0), "__part")], self.frame)
 
     def _unpivoted(self, names: Mapping[str, str]) -> exp.Select:
         unpivot = self.block.unpivot
         assert unpivot is not None
         parts: list[exp.Select] = []
-        for position, (index, sources) in enumerate(
-            zip(unpivot.index_texts(), unpivot.sources(), strict=True)
-        ):
-            new = [
-                exp.alias_(
-                    quoted(names[sources[one]]) if one in sources else exp.cast(exp.null(), "TEXT"),
-                    names[one],
-                    quoted=True,
-                )
-                for one in unpivot.names()
-            ]
-            select = exp.select(
-                exp.Star(),
-                exp.alias_(exp.Literal.number(position), "__part", quoted=True),
-                exp.alias_(text(index), names[unpivot.index], quoted=True),
-                *new,
-            ).from_(exp.to_table(self.frame))
+        for position, index in enumerate(unpivot.index_texts()):
+            sources = unpivot.sources()[position]
+            columns: list[Tree] = [exp.Star(), named(exp.Literal.number(position), "__part")]
+            columns.append(named(text(index), names[unpivot.index]))
+            for new in unpivot.names():
+                nothing = exp.cast(exp.null(), "TEXT")
+                cell = quoted(names[sources[new]]) if new in sources else nothing
+                columns.append(named(cell, names[new]))
+            select = _select(columns, self.frame)
             if not unpivot.keep_blank:
-                filled = [
-                    exp.Not(this=exp.paren(is_null(quoted(names[column])))) for column in sources.values()
-                ]
-                select = select.where(exp.or_(*filled))
+                blank = [is_null(quoted(names[column])) for column in sources.values()]
+                select = select.where(exp.Not(this=exp.paren(both(*blank))), copy=False)
             parts.append(select)
-        stacked: exp.Select | exp.Union = parts[0]
-        for part in parts[1:]:
-            stacked = exp.union(stacked, part, distinct=False)
-        return exp.select(exp.Star()).from_(stacked.subquery("parts"))
+        return exp.select(exp.Star()).from_(_union(parts), copy=False)
 
     def _where(self) -> Tree | None:
         if self.block.where is None:
@@ -167,29 +155,23 @@ class BlockSql:
 
     def _kept_step(self) -> Steps:
         where = self._where()
-        select = exp.select(exp.Star()).from_("unpivoted")
-        return [("kept", select if where is None else select.where(where))]
+        select = _select([exp.Star()], "unpivoted")
+        return [("kept", select if where is None else select.where(where, copy=False))]
 
-    def _stage(
-        self,
-        steps: Steps,
-        source: str,
-        name: str,
-        rules: Mapping[str, RulePlan],
-    ) -> str:
+    def _stage(self, steps: Steps, source: str, name: str, rules: Mapping[str, RulePlan]) -> str:
         """Add the layers of one stage; return the name of its result."""
         leaves = {rule_name: self._leaves(rule) for rule_name, rule in rules.items()}
         last = source
-        for layer in ("texts", "read", "converted", "judged"):
-            columns: Columns = [
-                column for parts in leaves.values() for one in parts for column in getattr(one, layer)()
-            ]
+        for layer in LAYERS:
+            columns: Columns = []
+            for parts in leaves.values():
+                for one in parts:
+                    columns += one.layer(layer)
             if columns:
-                select = exp.select(exp.Star(), *_aliases(columns)).from_(last)
+                steps.append((f"{name}_{layer}", _select([exp.Star(), *_aliases(columns)], last)))
                 last = f"{name}_{layer}"
-                steps.append((last, select))
         finals = [column for rule_name, rule in rules.items() for column in _final(rule, leaves[rule_name])]
-        steps.append((name, exp.select(exp.Star(), *_aliases(finals)).from_(last)))
+        steps.append((name, _select([exp.Star(), *_aliases(finals)], last)))
         return name
 
     def _leaves(self, rule: RulePlan) -> list[LeafSql]:
@@ -205,23 +187,22 @@ class BlockSql:
             return last
         if self.block.table.name == "infusion":
             start, stop = quoted("infusion_date__from"), quoted("infusion_date__to")
-            columns: Columns = [(start, "__infusion_from"), (stop, "__infusion_to")]
-            steps.append(("dated", exp.select(exp.Star(), *_aliases(columns)).from_(last)))
+            columns = [exp.Star(), named(start, "__infusion_from"), named(stop, "__infusion_to")]
+            steps.append(("dated", _select(columns, last)))
             return "dated"
-        on = both(
-            *(
-                exp.EQ(
-                    this=exp.column(key, table=last), expression=exp.column(f"__{key}", table=self.infusions)
-                )
-                for key in ("patient_id", "infusion_number")
-            )
-        )
-        select = exp.select(
+        keys = [
+            exp.EQ(this=exp.column(key, table=last), expression=exp.column(f"__{key}", table=self.infusions))
+            for key in ("patient_id", "infusion_number")
+        ]
+        columns = [
             exp.Column(this=exp.Star(), table=exp.to_identifier(last)),
             exp.column("__infusion_from", table=self.infusions),
             exp.column("__infusion_to", table=self.infusions),
+        ]
+        joined = _select(columns, last).join(
+            exp.to_table(self.infusions), on=both(*keys), join_type="left", copy=False
         )
-        steps.append(("dated", select.from_(last).join(self.infusions, on=on, join_type="left")))
+        steps.append(("dated", joined))
         return "dated"
 
 
@@ -271,6 +252,17 @@ def _status(leaves: Sequence[LeafSql]) -> Tree:
 
 def _aliases(columns: Columns) -> list[Tree]:
     return [named(tree, name) for tree, name in columns]
+
+
+def _select(columns: Sequence[Tree], table: str) -> exp.Select:
+    return exp.select(*columns, copy=False).from_(exp.to_table(table), copy=False)
+
+
+def _union(parts: Sequence[exp.Select]) -> exp.Subquery:
+    stacked: exp.Select | exp.Union = parts[0]
+    for part in parts[1:]:
+        stacked = exp.union(stacked, part, distinct=False, copy=False)
+    return stacked.subquery("parts", copy=False)
 
 
 def _count_if(test: Tree) -> Tree:

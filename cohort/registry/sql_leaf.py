@@ -35,6 +35,7 @@ from cohort.dictionary.units import Linear
 from cohort.registry.plan import Leaf
 
 Columns = list[tuple[Tree, str]]
+LAYERS = ("texts", "read", "converted", "judged")
 SIGN = "^[<>]=?[ ]*"
 UNCAUSED = "missing:unknown"
 
@@ -66,6 +67,16 @@ class LeafSql:
     def own(self, part: str) -> Tree:
         """Return one of the leaf's columns."""
         return quoted(f"{self.id}_{part}")
+
+    def layer(self, name: str) -> Columns:
+        """Return the columns of a layer: one of ``LAYERS``."""
+        layers = {
+            "texts": self.texts,
+            "read": self.read,
+            "converted": self.converted,
+            "judged": self.judged,
+        }
+        return layers[name]()
 
     def texts(self) -> Columns:
         """Layer 1: the text, or what an expression gives."""
