@@ -199,7 +199,9 @@ def _body(table: Table) -> list[str]:
         indent = rf"\hspace*{{{depth}em}}" if depth else ""
         texts = [_cell(cell, letters) for cell in (row.label, *row.cells)]
         texts += [""] * (1 + len(table.leaves) - len(texts))
-        lines.append(indent + " & ".join(texts) + r" \\" + ("*" if row.children else ""))
+        # a line break would take a bracket or star that follows for its own argument
+        guard = "{}" if not indent and texts[0].startswith(("[", "*")) else ""
+        lines.append(guard + indent + " & ".join(texts) + r" \\" + ("*" if row.children else ""))
     return lines
 
 

@@ -17,6 +17,7 @@ FONT = "Arial"
 SIZE = 10
 _POINTS_PER_UNIT = 5.6  # width of one character of the default font
 _MAX_UNITS = 60.0
+_LINE_PT = 13.5
 
 
 def write_xlsx(table: Table, path: str | Path) -> Path:
@@ -71,6 +72,7 @@ def _print_sheet(sheet: Any, table: Table) -> None:
         _put(sheet, last + 1 + offset, 1, text, mark, before=True, wrap=False)
     _rules(sheet, first, body, last, len(aligns), table)
     _column_widths(sheet, table)
+    _row_heights(sheet, table, first, body)
     sheet.freeze_panes = sheet.cell(row=body, column=2)
     sheet.sheet_view.showGridLines = False
     sheet.page_setup.orientation = "landscape" if len(aligns) > 6 else "portrait"
@@ -155,6 +157,20 @@ def _column_widths(sheet: Any, table: Table) -> None:
         sheet.column_dimensions[get_column_letter(position + 1)].width = round(
             min(_MAX_UNITS, width / _POINTS_PER_UNIT + 2), 2
         )
+
+
+def _row_heights(sheet: Any, table: Table, first: int, body: int) -> None:
+    """Make every row as high as its lines; headings over several rows need their height in the last."""
+    heights = [1] * len(table.header)
+    for level, cells in enumerate(table.header):
+        for head in cells:
+            last = level + head.rowspan - 1
+            heights[last] = max(heights[last], head.text.count("\n") + 1)
+    for level, lines in enumerate(heights):
+        sheet.row_dimensions[first + level].height = lines * _LINE_PT
+    for offset, (_, row) in enumerate(table.lines):
+        lines = max(cell.text.count("\n") + 1 for cell in (row.label, *row.cells))
+        sheet.row_dimensions[body + offset].height = lines * _LINE_PT
 
 
 def _number_sheet(sheet: Any, frame: pd.DataFrame) -> None:

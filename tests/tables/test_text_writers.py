@@ -92,6 +92,11 @@ def test_latex_lines_have_as_many_cells_as_columns():
     assert lines[1].endswith(r"\\*")
 
 
+def test_latex_labels_that_begin_with_a_bracket_are_no_argument():
+    table = Table((Column("A"),), (Row(Cell("x"), (Cell("1"),)), Row(Cell("[2pt]"), (Cell("*"),))))
+    assert "\n{}[2pt] & * \\\\" in table.to_latex()
+
+
 def test_long_latex_repeats_the_heading():
     source = example().to_latex(long=True)
     assert source.count("Characteristic") == 2
