@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
@@ -13,6 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cohort.dictionary.facts import ColumnFacts, Known, declare_facts
+from cohort.dictionary.location import dictionary_folder
 from cohort.dictionary.strict_yaml import load_yaml
 from cohort.errors import DictionaryError
 
@@ -215,22 +215,15 @@ def declare_derived(frame: pd.DataFrame, window_end: float | None = None) -> pd.
     return declare_facts(frame, {str(name): facts[name] for name in frame.columns if name in facts})
 
 
-def _folder() -> Path:
-    """Return the folder of the packaged dictionary, or of the checkout."""
-    package = Path(__file__).resolve().parents[1]
-    packaged = package / "_data_dictionary"
-    return packaged if packaged.is_dir() else package.parent / "data_dictionary"
-
-
 @lru_cache(maxsize=1)
 def _taxonomy() -> Taxonomy:
-    data, _ = load_yaml(_folder() / "findings.yaml")
+    data, _ = load_yaml(dictionary_folder() / "findings.yaml")
     return _validated(Taxonomy, data, "findings.yaml")
 
 
 @lru_cache(maxsize=1)
 def _derived() -> _Derived:
-    data, _ = load_yaml(_folder() / "derived.yaml")
+    data, _ = load_yaml(dictionary_folder() / "derived.yaml")
     return _validated(_Derived, data, "derived.yaml")
 
 
@@ -281,7 +274,7 @@ def _day(known_day: KnownDay, window_end: float) -> float:
 
 def _table_facts(table: str) -> dict[str, ColumnFacts]:
     """Return the facts of a canonical table's baseline and follow-up variables."""
-    data, _ = load_yaml(_folder() / "tables" / f"{table}.yaml")
+    data, _ = load_yaml(dictionary_folder() / "tables" / f"{table}.yaml")
     fields = data.get("fields", []) if isinstance(data, dict) else []
     days = {"baseline": 0.0, "follow_up": math.inf}
     return {

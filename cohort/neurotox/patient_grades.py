@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -28,7 +30,11 @@ from cohort.neurotox.icans import GRADING_KEY
 SEVERE_FROM = 3
 
 
-def patient_icans(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -> pd.DataFrame:
+def patient_icans(
+    graded: pd.DataFrame,
+    window: tuple[float, float] = (0, 30),
+    open_days: Literal["widen", "ignore"] = "widen",
+) -> pd.DataFrame:
     """Summarize graded assessments as one maximum ICANS grade per patient in a window.
 
     The bounds are the maxima of the bounds of the assessments made in the window. A day without assessment
@@ -41,6 +47,9 @@ def patient_icans(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -
         Output of `grade_icans`, with ``assessment_day`` for daily rows.
     window : tuple of two floats, default=(0, 30)
         First and last day since infusion, both included.
+    open_days : {'widen', 'ignore'}, default='widen'
+        Assessed days whose grade is open from 0 (ICE missed on one day, a sedated patient): they widen the
+        bounds, or count as not assessed. ``ignore`` takes for granted that nothing worse happened on them.
 
     Returns
     -------
@@ -52,7 +61,7 @@ def patient_icans(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -
     Raises
     ------
     StudyError
-        When the frame was not graded or the window ends before it begins.
+        When the frame was not graded, the window ends before it begins, or an option is unknown.
 
     See Also
     --------
@@ -74,7 +83,11 @@ def patient_icans(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -
        icans_grade severe_icans severe_icans_imaging_blind
     0            3          yes                        NaN
     """
-    return _summary(graded, ICANS, window)
+    if open_days not in ("widen", "ignore"):
+        raise StudyError(
+            "open_days= has no such option", evidence=repr(open_days), remedy="use widen or ignore"
+        )
+    return _summary(graded, ICANS, window, ignore_open=open_days == "ignore")
 
 
 def patient_crs(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -> pd.DataFrame:
@@ -106,7 +119,9 @@ def patient_crs(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -> 
     return _summary(graded, CRS, window)
 
 
-def _summary(graded: pd.DataFrame, toxicity: Graded, window: tuple[float, float]) -> pd.DataFrame:
+def _summary(
+    graded: pd.DataFrame, toxicity: Graded, window: tuple[float, float], ignore_open: bool = False
+) -> pd.DataFrame:
     """Take the maxima of the bounds over what speaks about the window."""
     name = toxicity.name
     require_graded(graded, toxicity, f"patient_{name}")
@@ -121,6 +136,13 @@ def _summary(graded: pd.DataFrame, toxicity: Graded, window: tuple[float, float]
     daily_here = ~period & speaks & (day >= window[0]) & (day <= window[1])
     period_here = period & speaks & ~(day_numbers(graded, "period_start_day") > window[1])
     patient, days, daily = daily_maxima(graded, toxicity, group, daily_here)
+    is_open = (daily[toxicity.bounds[0]] == 0) & (daily[toxicity.bounds[1]] > 0)
+    if ignore_open:
+        patient, days, daily = (
+            patient[~is_open],
+            days[~is_open],
+            {key: part[~is_open] for key, part in daily.items()},
+        )
     rows = np.flatnonzero(period_here)
     later = onset[rows] > window[1]
     reported = {
@@ -149,6 +171,8 @@ def _summary(graded: pd.DataFrame, toxicity: Graded, window: tuple[float, float]
         GRADING_KEY: {
             **graded.attrs.get(GRADING_KEY, {}),
             "window": [float(end) for end in window],
+            "n_open_days": int(is_open.sum()),
+            "open_days": "ignore" if ignore_open else "widen",
             "n_period_without_onset": int(undated.sum()),
             "n_period_onset_after_window": int(later.sum()),
         },

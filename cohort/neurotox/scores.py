@@ -88,7 +88,7 @@ def m_easix(
     Returns
     -------
     float, array or Series of shape (n,)
-        m-EASIX, unitless; NaN where a component is missing.
+        The m-EASIX, unitless; NaN where a component is missing.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def s_easix(ldh_u_l: Values, platelets_10e9_l: Values, *, acknowledge: str | Ite
     Returns
     -------
     float, array or Series of shape (n,)
-        s-EASIX, unitless; NaN where a component is missing.
+        The s-EASIX, unitless; NaN where a component is missing.
 
     Raises
     ------

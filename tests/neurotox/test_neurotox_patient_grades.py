@@ -114,6 +114,25 @@ def test_facts_say_when_the_maximum_is_known():
     assert facts["severe_icans_imaging_blind"].measures == ("icans_grade_imaging_blind",)
 
 
+def test_open_days_may_be_ignored_and_are_counted():
+    frame = pd.DataFrame(
+        {
+            "patient_id": ["A", "A", "B"],
+            "assessment_day": [1, 2, 1],
+            "reported_icans_grade": [2, None, None],
+            "grading_system": "ASTCT2019",
+            "sedated": ["no", "yes", "yes"],
+        }
+    )
+    graded = grade_icans(frame)
+    widened, ignored = patient_icans(graded), patient_icans(graded, open_days="ignore")
+    assert widened["icans_grade_upper"].tolist() == [4, 4]
+    assert ignored["icans_grade_upper"].tolist() == [2, pd.NA]
+    assert widened.attrs["cohort_grading"]["n_open_days"] == 2
+    with pytest.raises(StudyError, match="widen or ignore"):
+        patient_icans(graded, open_days="drop")
+
+
 def test_wrong_calls():
     with pytest.raises(StudyError, match="window"):
         summary([("A", 1, 0)], window=(30, 0))
