@@ -194,6 +194,7 @@ def _align(
     series = {
         name: data[name].take(np.where(present, position, 0)).set_axis(own.index)
         if name in data.columns
+        and name not in endpoint.exposures  # those change with time: the endpoint's own
         else own[name]
         for name in wanted
     }
