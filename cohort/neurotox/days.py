@@ -75,6 +75,20 @@ def day_numbers(graded: pd.DataFrame, column: str) -> Numbers:
     return read_numbers(graded, column, -np.inf, np.inf, step=None)
 
 
+def onset_interval(graded: pd.DataFrame, toxicity: Graded) -> tuple[Numbers, Numbers]:
+    """Return the earliest and latest day of each reported onset.
+
+    These are the day itself; of a partial date its interval; without a date the reporting period.
+    """
+    onset = f"{toxicity.name}_onset_day"
+    day = day_numbers(graded, onset)
+    ends = []
+    for end, edge in (("__from", "period_start_day"), ("__to", "period_end_day")):
+        partial, period = day_numbers(graded, onset + end), day_numbers(graded, edge)
+        ends.append(np.where(np.isnan(day), np.where(np.isnan(partial), period, partial), day))
+    return ends[0], ends[1]
+
+
 def bound_values(graded: pd.DataFrame, toxicity: Graded, rows: NDArray[np.intp]) -> dict[str, Numbers]:
     """Return the bounds of the given rows as floats."""
     return {name: graded[name].to_numpy(dtype=np.float64, na_value=np.nan)[rows] for name in toxicity.bounds}

@@ -26,6 +26,7 @@ from cohort.neurotox.days import (
     daily_maxima,
     day_numbers,
     is_period,
+    onset_interval,
     require_graded,
     run_starts,
     says_something,
@@ -42,6 +43,7 @@ class _Episodes:
     group: NDArray[np.int64]
     onset_lower: Numbers
     onset: Numbers
+    onset_upper: Numbers
     peak_day: Numbers
     last_day: Numbers
     resolved: Flags
@@ -89,6 +91,9 @@ def icans_episodes(graded: pd.DataFrame, gap_days: int = 3) -> pd.DataFrame:
 
     Notes
     -----
+    A reported onset that is only partly known (``icans_onset_day__from``, ``__to``), or known only as its reporting
+    period, has that interval as ``_lower`` and ``_upper`` and no ``icans_onset_day``.
+
     ``icans_duration_days`` counts the days from the first to the last with ICANS, both included. It is
     missing (censored) when ICANS was ongoing at the last assessment, or at death. ``attrs["cohort_grading"]``
     keeps the options of the grading beside ``gap_days`` and the number of rows without a day.
@@ -153,6 +158,7 @@ def _daily_episodes(graded: pd.DataFrame, group: NDArray[np.int64], keep: Flags,
             starts_known, day[before] + 1 if first.size else 0.0, np.minimum(0.0, day[first])
         ),
         onset=day[first],
+        onset_upper=day[first],
         peak_day=_first_peak(day[rows], bounds["icans_grade_lower"][rows], starts, peak["icans_grade_lower"]),
         last_day=day[last],
         resolved=ends_known,
@@ -219,6 +225,7 @@ def _worst_possible(
 def _period_episodes(graded: pd.DataFrame, group: NDArray[np.int64], keep: Flags) -> _Episodes:
     """Take the episode of each period maximum with ICANS from the reported onset and resolution."""
     onset, resolved = day_numbers(graded, "icans_onset_day"), day_numbers(graded, "icans_resolved_day")
+    earliest, latest_onset = onset_interval(graded, ICANS)
     lower = graded["icans_grade_lower"].to_numpy(dtype=np.float64, na_value=np.nan)
     rows = np.flatnonzero(keep & (lower >= 1))
     _check_order(onset[rows], resolved[rows])
@@ -230,8 +237,9 @@ def _period_episodes(graded: pd.DataFrame, group: NDArray[np.int64], keep: Flags
     last = np.where(np.isinf(maxima["resolved"]), np.nan, maxima["resolved"])
     return _Episodes(
         group=group[first],
-        onset_lower=onset[first],
+        onset_lower=np.maximum(earliest[first], 0.0),
         onset=onset[first],
+        onset_upper=latest_onset[first],
         peak_day=np.full(first.size, np.nan),
         last_day=last,
         resolved=~np.isnan(last) | _said_resolved(graded, first),
@@ -268,7 +276,7 @@ def _as_frame(episodes: _Episodes, keys: pd.DataFrame, names: list[str]) -> pd.D
             **take_keys(keys, names, episodes.group),
             "icans_onset_day": int64(episodes.onset),
             "icans_onset_day_lower": int64(episodes.onset_lower),
-            "icans_onset_day_upper": int64(episodes.onset),
+            "icans_onset_day_upper": int64(episodes.onset_upper),
             "icans_grade": int64(lower, lower != upper),
             "icans_grade_lower": int64(lower),
             "icans_grade_upper": int64(upper),

@@ -19,6 +19,7 @@ from cohort.neurotox.days import (
     daily_maxima,
     day_numbers,
     is_period,
+    onset_interval,
     require_graded,
     run_starts,
     says_something,
@@ -133,6 +134,7 @@ def _summary(
     group, keys = group_codes(graded, names)
     speaks, period = says_something(graded, toxicity), is_period(graded)
     day, onset = day_numbers(graded, "assessment_day"), day_numbers(graded, f"{name}_onset_day")
+    earliest, _ = onset_interval(graded, toxicity)
     daily_here = ~period & speaks & (day >= window[0]) & (day <= window[1])
     period_here = period & speaks & ~(day_numbers(graded, "period_start_day") > window[1])
     patient, days, daily = daily_maxima(graded, toxicity, group, daily_here)
@@ -144,7 +146,7 @@ def _summary(
             {key: part[~is_open] for key, part in daily.items()},
         )
     rows = np.flatnonzero(period_here)
-    later = onset[rows] > window[1]
+    later = earliest[rows] > window[1]
     reported = {
         key: np.where(later, 0.0, values) for key, values in bound_values(graded, toxicity, rows).items()
     }

@@ -168,6 +168,24 @@ def test_a_period_without_days_is_an_episode_of_unknown_onset():
     assert row["icans_duration_days"] is pd.NA
 
 
+def test_a_partly_known_onset_is_an_interval():
+    partial = {
+        "icans_onset_day": None,
+        "icans_resolved_day": None,
+        "period_start_day": 0,
+        "period_end_day": 100,
+    }
+    row = icans_episodes(grade_icans(pd.DataFrame([period(**partial)]))).iloc[0]
+    assert (row["icans_onset_day_lower"], row["icans_onset_day_upper"]) == (0, 100)
+    partial |= {
+        "icans_onset_day__from": -3,
+        "icans_onset_day__to": 27,
+    }  # the month, but not before the infusion
+    row = icans_episodes(grade_icans(pd.DataFrame([period(**partial)]))).iloc[0]
+    assert (row["icans_onset_day_lower"], row["icans_onset_day_upper"]) == (0, 27)
+    assert row["icans_onset_day"] is pd.NA
+
+
 def test_daily_rows_go_before_a_period_maximum():
     daily = course([0, 1, 0], "R").assign(assessment_type="daily")
     both = pd.DataFrame([*daily.to_dict("records"), period(infusion_number=1)])
