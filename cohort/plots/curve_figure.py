@@ -147,7 +147,7 @@ class CurveFigure:
             last=table.last,
             risk_style=table.style,
             factor=self.time.factor,
-            outcomes={name: table.labels.get(name, name) for name in table.outcomes},
+            outcomes={name: table.labels.get(name, curves.readable(name)) for name in table.outcomes},
         )
 
 
@@ -168,9 +168,7 @@ def time_axis(
     else:
         ticks = follow_up_ticks(longest, unit=unit, display_unit=display_unit)
     printed = display_unit or unit
-    return TimeAxis(
-        ticks, units_ratio(unit, display_unit), label or f"{printed.capitalize()} since time zero"
-    )
+    return TimeAxis(ticks, units_ratio(unit, display_unit), label or f"Time ({printed})")
 
 
 def last_follow_up(curve: pd.DataFrame, groups: Sequence[curves.Group]) -> dict[str, float]:

@@ -104,6 +104,17 @@ def rows_of(frame: pd.DataFrame, column: str, key: str) -> pd.DataFrame:
     return frame[frame[column].astype(str) == key]
 
 
+def readable(key: str) -> str:
+    """Print a name of the data with spaces for its underscores; anything but a plain name stays as it is.
+
+    Examples
+    --------
+    >>> readable("cerebral_edema"), readable("bs(age_years, df=3)")
+    ('cerebral edema', 'bs(age_years, df=3)')
+    """
+    return key.replace("_", " ") if key.isidentifier() else key
+
+
 def make_groups(
     keys: Sequence[str], labels: Mapping[str, str] | None = None, colors: Mapping[str, str] | None = None
 ) -> list[Group]:
@@ -111,7 +122,7 @@ def make_groups(
     return [
         Group(
             key,
-            (labels or {}).get(key, key),
+            (labels or {}).get(key, readable(key)),
             (colors or {}).get(key, palette.OKABE_ITO[i % len(palette.OKABE_ITO)]),
             palette.LINE_STYLES[(i + i // len(palette.OKABE_ITO)) % len(palette.LINE_STYLES)],
         )

@@ -13,7 +13,7 @@ from cohort import palette, style
 from cohort.errors import CohortError
 from cohort.format import percent
 from cohort.plots import layout
-from cohort.plots.curves import keys_in, refuse_repeats, require_columns, wrapped
+from cohort.plots.curves import keys_in, readable, refuse_repeats, require_columns, wrapped
 from cohort.plots.key import Swatch, draw_key, missing_swatch
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ def _texts(frame: pd.DataFrame, labels: Mapping[str, str] | None) -> dict[str, s
     texts = dict(_HEADS)
     if "label" in frame.columns:
         texts |= dict(zip(frame["finding"].astype(str), frame["label"].astype(str), strict=True))
+    else:
+        texts |= {name: readable(name) for name in keys_in(frame, "finding")}
     texts |= {g: f"Grade {g}" for g in keys_in(frame, "grade") if _is_grade(g)}
     return texts | dict(labels or {})
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cohort.errors import CohortError
 from cohort.format import MISSING_TEXT, interval, p_value, ratio
+from cohort.plots.curves import readable
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def forest_rows(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[Row]:
         if term != before or not level:
             band += 1
             if level:
-                rows.append(_header(labels.get(term, term), band))
+                rows.append(_header(labels.get(term, readable(term)), band))
         before = term
-        label = labels.get(level, level) if level else labels.get(term, term)
+        label = labels.get(level, readable(level)) if level else labels.get(term, readable(term))
         values = {name: float(column[i]) for name, column in numbers.items()}
         rows.append(_line(label, bool(level), values, bool(reference[i]), texts["reason"][i], band))
     return rows

@@ -50,7 +50,7 @@ def plot_incidence(
     risk_style: RiskStyle = "at_risk",
     conf_band: bool = True,
     direct_labels: bool | None = None,
-    stop_below: float = 0.0,
+    stop_below: float = 0.05,
     width_mm: float = 115.0,
     height_mm: float | None = None,
 ) -> Axes:
@@ -92,8 +92,9 @@ def plot_incidence(
         Shade between the confidence limits.
     direct_labels : bool, default=None
         Names right of the curves' ends; None writes them where the risk table does not name every curve.
-    stop_below : float, default=0.0
+    stop_below : float, default=0.05
         Curves stop where fewer remain at risk: below 1 a share of the group, from 1 a number; 0 never stops.
+        The share is lower than for survival, because the event itself takes patients out of the risk set.
     width_mm, height_mm : float
         Size of a new figure; the height follows the table's rows by default.
 
@@ -188,7 +189,7 @@ def _gray_lines(
     for outcome in outcomes:
         rows = curves.rows_of(gray, "outcome", outcome)
         if len(rows):
-            name = labels.get(outcome, outcome)
+            name = labels.get(outcome, curves.readable(outcome))
             lines.append(
                 (f"Gray P{p_value(float(rows['p_value'].iloc[0]))}{f' ({name})' if name else ''}", "#000000")
             )

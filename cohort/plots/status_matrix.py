@@ -12,7 +12,7 @@ from cohort import palette, style
 from cohort.errors import CohortError
 from cohort.format import percent
 from cohort.plots import layout
-from cohort.plots.curves import keys_in, refuse_repeats, require_columns
+from cohort.plots.curves import keys_in, readable, refuse_repeats, require_columns
 from cohort.plots.key import Swatch, draw_key, missing_swatch
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _matrix_axes(
     ax.set_ylim(len(variables) - 0.5, -0.5)
     ax.xaxis.tick_top()
     ax.set_xticks(range(len(sources)), [labels.get(s, s) for s in sources], fontweight="bold")
-    ax.set_yticks(range(len(variables)), [labels.get(v, v) for v in variables])
+    ax.set_yticks(range(len(variables)), [labels.get(v, readable(v)) for v in variables])
     ax.tick_params(length=0, pad=3)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cohort import palette, style
-from cohort.format import fixed, interval, p_value
+from cohort.format import fixed, p_value
 from cohort.plots import curves
 from cohort.plots.curve_figure import (
     CurveFigure,
@@ -73,7 +73,7 @@ def plot_survival(
     unit, display_unit : {'days', 'weeks', 'months', 'years'}
         Unit of the frame, and the unit that the axis prints (the same by default).
     xlabel, ylabel : str
-        Axis labels; by default the unit since time zero, and the survival (or event) probability.
+        Axis labels; by default the time with its unit, and the survival (or event) probability.
     annotation : str or sequence of str, default=None
         Further lines for the corner that no curve crosses.
     logrank_p : float, default=None
@@ -158,16 +158,21 @@ def _lines(
         return lines
     curves.require_columns(median, ["estimate", "conf_low", "conf_high"], "the medians")
     lines.append((f"Median, {printed_unit} (95% CI)", "#000000"))
+    numbers = median[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)
+    whole_days = printed_unit == "days" and not np.nan_to_num(numbers % 1).any()
     for group in groups:
         rows = curves.rows_of(median, "strata", group.key)
         if len(rows):
             values = [float(rows[c].iloc[0]) / factor for c in ("estimate", "conf_low", "conf_high")]
-            lines.append((f"{group.label} {_median_text(*values)}".strip(), palette.text_color(group.color)))
+            lines.append(
+                (
+                    f"{group.label} {_median_text(values, 0 if whole_days else 1)}".strip(),
+                    palette.text_color(group.color),
+                )
+            )
     return lines
 
 
-def _median_text(estimate: float, low: float, high: float) -> str:
-    if np.isfinite([estimate, low, high]).all():
-        return f"{fixed(estimate)} ({interval(low, high, 1)})"
-    texts = [fixed(v) if np.isfinite(v) else "NR" for v in (estimate, low, high)]
+def _median_text(values: Sequence[float], digits: int) -> str:
+    texts = [fixed(v, digits) if np.isfinite(v) else "NR" for v in values]
     return f"{texts[0]} ({texts[1]}\N{EN DASH}{texts[2]})"

@@ -23,12 +23,12 @@ def drawn(ax: Axes, gid: str) -> list[tuple[float, float]]:
 def test_rows_have_headers_references_and_reasons() -> None:
     rows = forest_rows(regression(), {"product": "Product"})
     assert [(row.kind, row.label) for row in rows] == [
-        ("estimate", "age_years"),
+        ("estimate", "age years"),
         ("header", "Product"),
         ("reference", "tisa-cel"),
         ("estimate", "axi-cel"),
         ("estimate", "liso-cel"),
-        ("header", "cerebral_edema"),
+        ("header", "cerebral edema"),
         ("estimate", "present"),
         ("header", "infarct"),
         ("missing", "present"),

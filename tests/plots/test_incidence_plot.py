@@ -22,7 +22,7 @@ def texts(ax: Axes, gid: str) -> list[str]:
 
 
 def test_each_curve_is_its_rows_from_zero() -> None:
-    ax = plot_incidence(CURVE, times=TIMES)
+    ax = plot_incidence(CURVE, times=TIMES, stop_below=0)
     drawn = {line.get_label(): line for line in ax.lines if line.get_gid() == "curve"}
     assert list(drawn) == ["relapse, axi-cel", "relapse, tisa-cel", "nrm, axi-cel", "nrm, tisa-cel"]
     rows = CURVE[(CURVE["strata"] == "tisa-cel") & (CURVE["outcome"] == "nrm") & (CURVE["time"] <= 720)]
@@ -107,3 +107,12 @@ def test_eight_curves_of_two_outcomes_fit() -> None:
 def test_unknown_outcome_is_named() -> None:
     with pytest.raises(CohortError, match="outcome 'death'"):
         plot_incidence(CURVE, outcomes=["death"])
+
+
+def test_the_tail_of_a_few_patients_is_not_drawn() -> None:
+    ax = plot_incidence(CURVE, outcomes=["relapse"], times=TIMES)
+    for line, group in zip(
+        (a for a in ax.lines if a.get_gid() == "curve"), ["axi-cel", "tisa-cel"], strict=True
+    ):
+        rows = CURVE[(CURVE["strata"] == group) & (CURVE["outcome"] == "relapse") & (CURVE["time"] <= 720)]
+        assert line.get_xdata()[-1] == rows.loc[rows["n_risk"] >= 4, "time"].max()  # 5% of 80

@@ -253,3 +253,11 @@ def test_missing_column_is_named() -> None:
 def test_labels_that_leave_no_room_are_refused() -> None:
     with pytest.raises(CohortError, match="larger width_mm="):
         plot_survival(curve(follow_up(LONG_NAMES[:2])), width_mm=40, direct_labels=True)
+
+
+def test_whole_days_print_no_decimals() -> None:
+    median = pd.DataFrame(
+        {"strata": ["axi-cel"], "estimate": [275.0], "conf_low": [201.0], "conf_high": [348.0]}
+    )
+    ax = plot_survival(CURVE, times=TIMES, median=median)
+    assert texts(ax, "annotation")[-1] == "axi-cel 275 (201–348)"
