@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from cohort.dictionary.derived import declare_derived
 from cohort.errors import StudyError
-from cohort.neurotox.columns import Numbers, group_codes, int64, key_columns, no_yes
+from cohort.neurotox.columns import Flags, Numbers, group_codes, int64, key_columns, no_yes
 from cohort.neurotox.days import (
     CRS,
     ICANS,
@@ -120,6 +121,21 @@ def patient_crs(graded: pd.DataFrame, window: tuple[float, float] = (0, 30)) -> 
     return _summary(graded, CRS, window)
 
 
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """What speaks about the window: patient-days and period maxima, one entry each.
+
+    ``first_day`` is the day, or the reported onset, of entries known with the toxicity; NaN for the others.
+    """
+
+    patient: NDArray[np.int64]
+    bounds: dict[str, Numbers]
+    first_day: Numbers
+    day_of: NDArray[np.int64]
+    determined_day_of: NDArray[np.int64]
+    counts: dict[str, int | str]
+
+
 def _summary(
     graded: pd.DataFrame, toxicity: Graded, window: tuple[float, float], ignore_open: bool = False
 ) -> pd.DataFrame:
@@ -132,54 +148,64 @@ def _summary(
         )
     names = key_columns(graded)
     group, keys = group_codes(graded, names)
-    speaks, period = says_something(graded, toxicity), is_period(graded)
-    day, onset = day_numbers(graded, "assessment_day"), day_numbers(graded, f"{name}_onset_day")
-    earliest, _ = onset_interval(graded, toxicity)
-    daily_here = ~period & speaks & (day >= window[0]) & (day <= window[1])
-    period_here = period & speaks & ~(day_numbers(graded, "period_start_day") > window[1])
-    patient, days, daily = daily_maxima(graded, toxicity, group, daily_here)
-    is_open = (daily[toxicity.bounds[0]] == 0) & (daily[toxicity.bounds[1]] > 0)
-    if ignore_open:
-        patient, days, daily = (
-            patient[~is_open],
-            days[~is_open],
-            {key: part[~is_open] for key, part in daily.items()},
-        )
-    rows = np.flatnonzero(period_here)
-    later = earliest[rows] > window[1]
-    reported = {
-        key: np.where(later, 0.0, values) for key, values in bound_values(graded, toxicity, rows).items()
-    }
-    lower = toxicity.bounds[0]
-    undated = np.isnan(onset[rows]) & (reported[lower] >= 1)
-
-    worst = _maxima(
-        np.r_[patient, group[rows]], {key: np.r_[daily[key], reported[key]] for key in daily}, len(keys)
-    )
+    spoken = _speaking(graded, toxicity, group, window, ignore_open)
+    n = len(keys)
+    worst = _maxima(spoken.patient, spoken.bounds, n)
     columns: dict[str, pd.Series] = {}
     for variant in toxicity.variants:
         columns |= _grade_columns(worst, name, variant)
     if toxicity is CRS:
-        first = np.r_[
-            np.where(daily[lower] >= 1, days, np.inf), np.where(reported[lower] >= 1, onset[rows], np.inf)
-        ]
-        columns["crs_onset_day"] = _first_day(np.r_[patient, group[rows]], first, len(keys))
-    determined = daily[lower] == daily[toxicity.bounds[1]]
-    columns[f"{name}_days_assessed"] = int64(np.bincount(patient, minlength=len(keys)))
-    columns[f"{name}_days_determined"] = int64(np.bincount(patient[determined], minlength=len(keys)))
-    frame = pd.DataFrame({**take_keys(keys, names, np.arange(len(keys))), **columns})
-    frame.attrs = {
-        **graded.attrs,
-        GRADING_KEY: {
-            **graded.attrs.get(GRADING_KEY, {}),
-            "window": [float(end) for end in window],
+        columns["crs_onset_day"] = _first_day(spoken.patient, spoken.first_day, n)
+    columns[f"{name}_days_assessed"] = int64(np.bincount(spoken.day_of, minlength=n))
+    columns[f"{name}_days_determined"] = int64(np.bincount(spoken.determined_day_of, minlength=n))
+    frame = pd.DataFrame({**take_keys(keys, names, np.arange(n)), **columns})
+    options = {**graded.attrs.get(GRADING_KEY, {}), "window": [float(end) for end in window], **spoken.counts}
+    frame.attrs = {**graded.attrs, GRADING_KEY: options}
+    return declare_derived(frame, window_end=float(window[1]))
+
+
+def _speaking(
+    graded: pd.DataFrame,
+    toxicity: Graded,
+    group: NDArray[np.int64],
+    window: tuple[float, float],
+    ignore_open: bool,
+) -> _Spoken:
+    """Collect the assessed days of the window, and the period maxima that reach into it."""
+    speaks, period = says_something(graded, toxicity), is_period(graded)
+    lower, upper = toxicity.bounds[:2]
+    day = day_numbers(graded, "assessment_day")
+    patient, days, daily = daily_maxima(
+        graded, toxicity, group, ~period & speaks & (day >= window[0]) & (day <= window[1])
+    )
+    is_open = (daily[lower] == 0) & (daily[upper] > 0)
+    if ignore_open:
+        patient, days, daily = patient[~is_open], days[~is_open], _rows(daily, ~is_open)
+
+    rows = np.flatnonzero(period & speaks & ~(day_numbers(graded, "period_start_day") > window[1]))
+    onset = day_numbers(graded, f"{toxicity.name}_onset_day")[rows]
+    later = onset_interval(graded, toxicity)[0][rows] > window[1]
+    reported = bound_values(graded, toxicity, rows)
+    reported = {key: np.where(later, 0.0, values) for key, values in reported.items()}
+    bounds = {key: np.r_[daily[key], reported[key]] for key in daily}
+    return _Spoken(
+        patient=np.r_[patient, group[rows]],
+        bounds=bounds,
+        first_day=np.where(bounds[lower] >= 1, np.r_[days, onset], np.nan),
+        day_of=patient,
+        determined_day_of=patient[daily[lower] == daily[upper]],
+        counts={
             "n_open_days": int(is_open.sum()),
             "open_days": "ignore" if ignore_open else "widen",
-            "n_period_without_onset": int(undated.sum()),
+            "n_period_without_onset": int((np.isnan(onset) & (reported[lower] >= 1)).sum()),
             "n_period_onset_after_window": int(later.sum()),
         },
-    }
-    return declare_derived(frame, window_end=float(window[1]))
+    )
+
+
+def _rows(values: dict[str, Numbers], keep: Flags) -> dict[str, Numbers]:
+    """Return the rows to keep of every array."""
+    return {name: column[keep] for name, column in values.items()}
 
 
 def _maxima(patient: NDArray[np.int64], values: dict[str, Numbers], n: int) -> dict[str, Numbers]:
