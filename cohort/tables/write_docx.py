@@ -10,12 +10,21 @@ from typing import Any
 
 from cohort.tables.archive import write_fixed
 from cohort.tables.column_widths import INDENT_PT, PADDING_PT, Layout, choose_layout
+from cohort.tables.docx_parts import (
+    FONT,
+    NO_BREAK_SPACE,
+    add_paragraph,
+    add_run,
+    draw_edge,
+    draw_edge_at,
+    join_dashes,
+    protect_row,
+    set_font,
+    set_mark_size,
+    unbroken,
+)
 from cohort.tables.table import Cell, HeaderCell, Table, marks
 
-FONT = "Arial"
-NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-WORD_JOINER = "\N{WORD JOINER}"
-_DASHED = re.compile(r"(?<=\S)([\u2013/])(?=\S)")
 _TWIPS = 20
 _EMU = 12700
 
@@ -70,7 +79,7 @@ def new_document(template: str | Path | None = None) -> Any:
     section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = Mm(20)
     normal = document.styles["Normal"]
     normal.font.name, normal.font.size = FONT, Pt(10)
-    _font_for_all_scripts(normal.element.get_or_add_rPr(), FONT)
+    set_font(normal.element.get_or_add_rPr(), FONT)
     return document
 
 
@@ -149,7 +158,7 @@ def _caption(document: Any, caption: str, number: int, key: str) -> None:
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
 
-    paragraph = _paragraph(document, size_pt=9.5, after_pt=4, keep=True)
+    paragraph = add_paragraph(document, size_pt=9.5, after_pt=4, keep=True)
     body = document.element.body
     identifier = str(1 + len(body.findall(".//" + qn("w:bookmarkStart"))))
     start, end = OxmlElement("w:bookmarkStart"), OxmlElement("w:bookmarkEnd")
@@ -157,15 +166,15 @@ def _caption(document: Any, caption: str, number: int, key: str) -> None:
     start.set(qn("w:name"), re.sub(r"\W", "_", key)[:40])
     end.set(qn("w:id"), identifier)
     paragraph._p.append(start)
-    _run(paragraph, f"Table{NO_BREAK_SPACE}", size_pt=9.5, bold=True)
+    add_run(paragraph, f"Table{NO_BREAK_SPACE}", size_pt=9.5, bold=True)
     field = OxmlElement("w:fldSimple")
     field.set(qn("w:instr"), r" SEQ Table \* ARABIC ")
-    shown = _run(paragraph, str(number), size_pt=9.5, bold=True)
+    shown = add_run(paragraph, str(number), size_pt=9.5, bold=True)
     field.append(shown._r)
     paragraph._p.append(field)
     paragraph._p.append(end)
-    _run(paragraph, ". " if caption else "", size_pt=9.5, bold=True)
-    _run(paragraph, caption, size_pt=9.5)
+    add_run(paragraph, ". " if caption else "", size_pt=9.5, bold=True)
+    add_run(paragraph, caption, size_pt=9.5)
 
 
 def _grid(document: Any, table: Table, layout: Layout) -> None:
@@ -194,7 +203,7 @@ def _grid(document: Any, table: Table, layout: Layout) -> None:
                 target[position], cell, aligns[position], indent * (position == 0), letters, layout, keep
             )
     for number, line in enumerate(grid.rows):
-        _row_properties(line, heading=number < depth)
+        protect_row(line, heading=number < depth)
     _three_lines(grid, table, depth)
 
 
@@ -273,7 +282,7 @@ def _fill(
     from docx.shared import Pt
 
     paragraph = target.paragraphs[0]
-    _mark_size(paragraph, layout.size_pt)
+    set_mark_size(paragraph, layout.size_pt)
     paragraph.alignment = {
         "left": WD_ALIGN_PARAGRAPH.LEFT,
         "center": WD_ALIGN_PARAGRAPH.CENTER,
@@ -287,156 +296,36 @@ def _fill(
         hang = INDENT_PT
         shape.left_indent, shape.first_line_indent = Pt(INDENT_PT * indent + hang), Pt(-hang)
     text = unbroken(cell.text) if align != "left" else join_dashes(cell.text)
-    _run(paragraph, text, size_pt=layout.size_pt, bold=bold)
+    add_run(paragraph, text, size_pt=layout.size_pt, bold=bold)
     if cell.notes:
-        _run(paragraph, marks(cell.notes, letters), size_pt=layout.size_pt, bold=bold, superscript=True)
+        add_run(paragraph, marks(cell.notes, letters), size_pt=layout.size_pt, bold=bold, superscript=True)
 
 
 def _foot(document: Any, table: Table, layout: Layout) -> None:
     """Write the notes below the table."""
     foot = table.foot
     for position, (mark, text) in enumerate(foot):
-        paragraph = _paragraph(document, size_pt=8, after_pt=1, keep=position < len(foot) - 1)
+        paragraph = add_paragraph(document, size_pt=8, after_pt=1, keep=position < len(foot) - 1)
         if position == 0:
             from docx.shared import Pt
 
             paragraph.paragraph_format.space_before = Pt(3)
         if mark:
-            _run(paragraph, mark, size_pt=8, superscript=True)
-        _run(paragraph, join_dashes(text), size_pt=8)
-    _paragraph(document, size_pt=8, after_pt=6, keep=False)
-
-
-def _paragraph(document: Any, *, size_pt: float, after_pt: float, keep: bool) -> Any:
-    """Add a paragraph with single spacing."""
-    from docx.shared import Pt
-
-    paragraph = document.add_paragraph()
-    shape = paragraph.paragraph_format
-    shape.space_before, shape.space_after = Pt(0), Pt(after_pt)
-    shape.line_spacing = 1.0
-    shape.keep_with_next = keep or None
-    return paragraph
-
-
-def _run(paragraph: Any, text: str, *, size_pt: float, bold: bool = False, superscript: bool = False) -> Any:
-    """Add text to a paragraph; line feeds become line breaks."""
-    from docx.shared import Pt
-
-    run = paragraph.add_run(text)
-    run.font.size = Pt(size_pt)
-    run.font.name = FONT
-    _font_for_all_scripts(run._r.get_or_add_rPr(), FONT)
-    run.font.bold = bold or None
-    run.font.superscript = superscript or None
-    return run
-
-
-def _mark_size(paragraph: Any, size_pt: float) -> None:
-    """Give the paragraph mark the size of the text, so that empty cells do not stretch their row."""
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-
-    properties = OxmlElement("w:rPr")
-    size = OxmlElement("w:sz")
-    size.set(qn("w:val"), str(round(2 * size_pt)))
-    properties.append(size)
-    paragraph._p.get_or_add_pPr().append(properties)
-
-
-def _font_for_all_scripts(properties: Any, font: str) -> None:
-    """Name the font for Latin, complex and East Asian scripts alike."""
-    from docx.oxml.ns import qn
-
-    fonts = properties.get_or_add_rFonts()
-    for script in ("w:ascii", "w:hAnsi", "w:cs", "w:eastAsia"):
-        fonts.set(qn(script), font)
-
-
-def _row_properties(line: Any, *, heading: bool) -> None:
-    """Forbid a break inside the row; repeat headings on every page."""
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-
-    properties = line._tr.get_or_add_trPr()
-    for name in ("w:cantSplit", "w:tblHeader") if heading else ("w:cantSplit",):
-        flag = OxmlElement(name)
-        flag.set(qn("w:val"), "true")
-        properties.append(flag)
+            add_run(paragraph, mark, size_pt=8, superscript=True)
+        add_run(paragraph, join_dashes(text), size_pt=8)
+    add_paragraph(document, size_pt=8, after_pt=6, keep=False)
 
 
 def _three_lines(grid: Any, table: Table, depth: int) -> None:
     """Draw the top line, the line under the heading, the bottom line, and those under spanners."""
     lines = grid._tbl.tr_lst
     for cell in lines[0].tc_lst:
-        _border(cell, "top", 12)
+        draw_edge(cell, "top", 12)
     for level, row in enumerate(table.header):
         for head in row:
             if level + head.rowspan == depth:
-                _edge(lines, level + head.rowspan - 1, head.column, "bottom", 6)
+                draw_edge_at(lines, level + head.rowspan - 1, head.column, "bottom", 6)
             elif head.is_spanner:
-                _edge(lines, level, head.column, "bottom", 4)
+                draw_edge_at(lines, level, head.column, "bottom", 4)
     for cell in lines[-1].tc_lst:
-        _border(cell, "bottom", 12)
-
-
-def _edge(lines: Any, line: int, column: int, side: str, size: int) -> None:
-    """Draw a line at the cell of a row that starts at this grid column."""
-    position = 0
-    for cell in lines[line].tc_lst:
-        if position == column:
-            _border(cell, side, size)
-            return
-        position += cell.grid_span
-
-
-def _border(cell: Any, side: str, size: int) -> None:
-    """Draw one edge of a cell; the size is in eighths of a point."""
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-
-    properties = cell.get_or_add_tcPr()
-    borders = properties.find(qn("w:tcBorders"))
-    if borders is None:
-        borders = OxmlElement("w:tcBorders")
-        after = properties.find(qn("w:vAlign"))
-        properties.append(borders) if after is None else after.addprevious(borders)
-    edge = OxmlElement(f"w:{side}")
-    for name, value in (("val", "single"), ("sz", str(size)), ("space", "0"), ("color", "000000")):
-        edge.set(qn(f"w:{name}"), value)
-    if side == "top":
-        borders.insert(0, edge)
-    else:
-        borders.append(edge)
-
-
-def join_dashes(text: str) -> str:
-    """Forbid a line break beside an en dash or a slash inside a word.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The text with word joiners.
-    """
-    return _DASHED.sub(rf"{WORD_JOINER}\1{WORD_JOINER}", text)
-
-
-def unbroken(text: str) -> str:
-    """Forbid every line break that the text does not ask for: ``12 (3–4)`` stays on one line.
-
-    Parameters
-    ----------
-    text : str
-        Text of a cell.
-
-    Returns
-    -------
-    str
-        The text with no-break spaces and word joiners.
-    """
-    return join_dashes(text.replace(" ", NO_BREAK_SPACE))
+        draw_edge(cell, "bottom", 12)

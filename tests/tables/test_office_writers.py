@@ -12,8 +12,9 @@ from docx.oxml.ns import qn
 from example_table import example
 from openpyxl import load_workbook
 
+from cohort.tables.docx_parts import join_dashes, unbroken
 from cohort.tables.table import Cell, Column, Row, Table
-from cohort.tables.write_docx import append_table, join_dashes, new_document, save_document, unbroken
+from cohort.tables.write_docx import append_table, new_document, save_document
 
 
 def wide() -> Table:
