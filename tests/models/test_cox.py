@@ -120,7 +120,7 @@ def test_scales_and_confidence_levels(frame):
 def test_profile_limits_have_one_level(frame):
     fit = co.cox(death(frame), "age_years", penalty="firth", conf_level=0.9)
     assert fit.tidy(conf_level=0.9).equals(fit.tidy())
-    with pytest.raises(EstimationError, match="fit again with conf_level=0.95"):
+    with pytest.raises(EstimationError, match=r"fit again with conf_level=0\.95"):
         fit.tidy(conf_level=0.95)
     with pytest.raises(EstimationError, match="fit without penalty"):
         fit.check_proportional_hazards()

@@ -1,0 +1,154 @@
+"""The convention of results, over every result type: add a builder here when a new estimand lands."""
+
+import dataclasses
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+
+import cohort as co
+from cohort.glossary import GLANCE, TIDY
+from cohort.models.result import Result
+
+N = 150
+
+
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(20261122)
+    age = rng.normal(60, 10, N)
+    age[:3] = np.nan
+    return pd.DataFrame(
+        {
+            "age_years": age,
+            "product": pd.Categorical(rng.choice(["axi-cel", "tisa-cel"], N)),
+            "flair_deep": pd.Categorical(
+                rng.choice(["absent", "present", "not_imaged"], N, p=[0.6, 0.3, 0.1])
+            ),
+            "severe_icans": pd.Categorical(rng.choice(["no", "yes"], N)),
+            "days": np.ceil(rng.exponential(100, N)) + 1,
+            "status": rng.integers(0, 3, N),
+        }
+    )
+
+
+def survival() -> co.Endpoint:
+    data = frame()
+    return co.Endpoint.from_columns(data.assign(dead=data["status"] > 0), time="days", event="dead")
+
+
+def competing() -> co.Endpoint:
+    return co.Endpoint.from_columns(frame(), time="days", event="status", states={1: "relapse", 2: "nrm"})
+
+
+# Each: how the result is made, and a term (or group) its text() is about.
+RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
+    "cox": (lambda: co.cox(survival(), "age_years + product"), "age_years"),
+    "cox_cause_specific": (lambda: co.cox(competing(), "product", event="nrm", robust=True), "product"),
+    "cox_firth": (lambda: co.cox(survival(), "age_years + product", penalty="firth"), "product"),
+    "kaplan_meier": (lambda: co.kaplan_meier(survival(), by="product"), "axi-cel"),
+    "cumulative_incidence": (lambda: co.cumulative_incidence(competing(), by="product"), "axi-cel"),
+    "odds_ratio": (lambda: co.odds_ratio("severe_icans ~ flair_deep + age_years", frame()), "age_years"),
+    "odds_ratio_firth": (
+        lambda: co.odds_ratio("severe_icans ~ flair_deep + age_years", frame(), method="firth"),
+        "flair_deep",
+    ),
+    "two_by_two": (lambda: co.two_by_two("flair_deep", "severe_icans", data=frame()), "odds_ratio"),
+    "two_by_two_counts": (lambda: co.two_by_two(12, 5, 6, 20), "risk_ratio"),
+}
+ON_NATURAL_SCALE = {"kaplan_meier", "cumulative_incidence", "two_by_two", "two_by_two_counts"}
+
+
+@pytest.fixture(scope="module", params=RESULTS)
+def made(request: pytest.FixtureRequest) -> tuple[str, Any, str]:
+    make, term = RESULTS[request.param]
+    return request.param, make(), term
+
+
+def test_it_is_a_frozen_dataclass_of_its_own(made):
+    _, result, _ = made
+    assert isinstance(result, Result)
+    assert dataclasses.is_dataclass(result)
+    assert type(result).__bases__ == (object,)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(result, dataclasses.fields(result)[0].name, None)
+
+
+def test_tables_use_the_words_of_the_glossary(made):
+    _, result, _ = made
+    assert set(result.tidy().columns) <= set(TIDY)
+    glance = result.glance()
+    assert len(glance) == 1
+    assert set(glance.columns) <= set(GLANCE)
+
+
+def test_limits_bracket_the_estimate_and_widen_with_the_level(made):
+    name, result, _ = made
+    tidy = result.tidy().dropna(subset=["estimate", "conf_low", "conf_high"])
+    assert len(tidy)
+    assert (tidy["conf_low"] <= tidy["estimate"]).all()
+    assert (tidy["estimate"] <= tidy["conf_high"]).all()
+    if "firth" not in name:
+        narrow = result.tidy(conf_level=0.5).loc[tidy.index]
+        assert (narrow["conf_high"] - narrow["conf_low"] <= tidy["conf_high"] - tidy["conf_low"]).all()
+
+
+def test_exponentiate_moves_estimates_not_standard_errors(made):
+    name, result, _ = made
+    log, ratio = result.tidy(), result.tidy(exponentiate=True)
+    change = (lambda values: values) if name in ON_NATURAL_SCALE else np.exp
+    for column in ("estimate", "conf_low", "conf_high"):
+        np.testing.assert_allclose(ratio[column], change(log[column]), rtol=1e-14)
+    np.testing.assert_array_equal(ratio["std_error"], log["std_error"])
+
+
+def test_what_is_missing_says_why(made):
+    _, result, _ = made
+    tidy = result.tidy()
+    # Rows of a test alone (Fisher, Boschloo, Barnard) have a p-value and no estimate.
+    missing = tidy["estimate"].isna() & (tidy["p_value"].isna() if "p_value" in tidy else True)
+    assert not missing.any() or tidy.loc[missing, "reason"].ne("").all()
+
+
+def test_repr_is_short_complete_and_the_same_every_time(made):
+    name, result, _ = made
+    text = repr(result)
+    assert 3 <= len(text.splitlines()) <= 15
+    assert "left out" in text
+    assert not re.search(r"0x[0-9a-f]{6}|\d{4}-\d\d-\d\d|nan", text)
+    assert text == repr(RESULTS[name][0]())
+
+
+def test_html_says_the_same(made):
+    _, result, _ = made
+    page = result._repr_html_()
+    assert "<table" in page
+    assert "<script" not in page
+    assert html.escape(repr(result).splitlines()[0].rstrip(".")) in page
+
+
+def test_it_holds_no_patients(made):
+    _, result, _ = made
+    for field in dataclasses.fields(result):
+        value = getattr(result, field.name)
+        assert not (isinstance(value, pd.DataFrame | pd.Series) and len(value) >= N - 3)
+
+
+def test_plot_returns_axes_and_draws_on_those_given(made):
+    _, result, _ = made
+    ax = result.plot()
+    assert isinstance(ax, Axes)
+    plt.close(ax.figure)
+
+
+def test_text_is_a_fragment_for_a_manuscript(made):
+    _, result, term = made
+    text = result.text(term)
+    assert isinstance(text, str)
+    assert re.search(r"\d", text)
+    assert not text.endswith(".")
