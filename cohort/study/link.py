@@ -13,12 +13,18 @@ from cohort.dictionary.facts import FACTS_KEY, declare_facts, declared_facts
 from cohort.errors import StudyError
 from cohort.neurotox.icans import GRADING_KEY
 from cohort.study.keys import KEYS, key_index, require_unique_patients, row_of, shared_keys, take_rows
-from cohort.study.linked_summaries import crs_summary, icans_summary, imaging_summary, late_neurotoxicity
+from cohort.study.linked_summaries import (
+    collected,
+    crs_summary,
+    icans_summary,
+    imaging_summary,
+    late_neurotoxicity,
+)
 
 if TYPE_CHECKING:
     from cohort.registry.registry import Registry
 
-STATUS = "__status"
+ABOUT = "__"  # columns about a value: its status, the interval it lies in
 
 
 def link_frames(
@@ -48,9 +54,7 @@ def link_frames(
         When patients have several infusions, or a frame cannot be linked.
     """
     require_unique_patients(population)
-    base = population.drop(columns=[c for c in population.columns if c.endswith(STATUS)]).reset_index(
-        drop=True
-    )
+    base = population.drop(columns=[c for c in population.columns if ABOUT in c]).reset_index(drop=True)
     base.attrs = {}
     given = _recognise(frames)
     parts = [
@@ -93,7 +97,7 @@ def imaging_counts(
     DataFrame or None
         Columns ``group``, ``reason`` and ``n``, for the flow diagram; None when no source collects imaging.
     """
-    if not any(registry.collected("mri_exam", str(source)) for source in population["source"].unique()):
+    if not collected(registry, "mri_exam", population["source"]).any():
         return None
     imaging = imaging_summary(registry, population.reset_index(drop=True), None, window)
     group = imaging["mri_status"].astype(object)
@@ -166,7 +170,7 @@ def _link_other(linked: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
             remedy="Summarise it first: co.icans_episodes(), co.mri_findings(), "
             'cohort.study.summaries.summarize() or frame.groupby("patient_id", as_index=False).max()',
         )
-    columns = [c for c in frame.columns if c not in KEYS and not str(c).endswith(STATUS)]
+    columns = [c for c in frame.columns if c not in KEYS and ABOUT not in str(c)]
     twice = [str(c) for c in columns if c in linked.columns]
     if twice:
         raise StudyError(

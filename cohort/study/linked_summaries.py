@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cohort.dictionary.facts import ColumnFacts, declare_facts
 from cohort.dictionary.states import PRESENCE
@@ -150,14 +151,12 @@ def imaging_summary(
     exams = registry.mri_exam.drop_duplicates(list(KEYS))
     recorded = row_of(base, exams, list(KEYS)) >= 0
     absent = (rows < 0) | (~recorded & (out["mri_status"] == "unknown").to_numpy(dtype=bool))
-    collected = (
-        base["source"].map(lambda source: registry.collected("mri_exam", str(source))).to_numpy(dtype=bool)
-    )
-    none = absent & collected
+    recorded_here = collected(registry, "mri_exam", base["source"])
+    none = absent & recorded_here
     fill = {"mri_status": ("not_imaged", "unknown"), "baseline_mri": ("no", "unknown")}
     for name, (when_collected, otherwise) in fill.items():
         if name in out.columns:
-            out[name] = _filled(_filled(out[name], absent & ~collected, otherwise), none, when_collected)
+            out[name] = _filled(_filled(out[name], absent & ~recorded_here, otherwise), none, when_collected)
     if "mri_n_exams" in out.columns:
         out["mri_n_exams"] = out["mri_n_exams"].astype("Int64").mask(none, 0)
     for name in out.columns:
@@ -197,10 +196,8 @@ def late_neurotoxicity(registry: Registry, base: pd.DataFrame, after_day: int) -
     )
     rows = row_of(base, first, keys)
     unsure = row_of(base, event[(said == "") & np.isnan(day)].drop_duplicates(keys), keys) >= 0
-    collected = (
-        base["source"].map(lambda source: registry.collected("event", str(source))).to_numpy(dtype=bool)
-    )
-    codes = np.where(rows >= 0, 1, np.where(collected & ~unsure, 0, -1)).astype(np.int8)
+    asked = collected(registry, "event", base["source"])
+    codes = np.where(rows >= 0, 1, np.where(asked & ~unsure, 0, -1)).astype(np.int8)
     out = pd.DataFrame(
         {
             "late_neurotoxicity": pd.Categorical.from_codes(codes, categories=pd.Index(NO_YES)),
@@ -208,6 +205,28 @@ def late_neurotoxicity(registry: Registry, base: pd.DataFrame, after_day: int) -
         }
     )
     return declare_facts(out, LINK_FACTS)
+
+
+def collected(registry: Registry, table: str, source: pd.Series) -> NDArray[np.bool_]:
+    """Whether the source of each row collects a table.
+
+    Parameters
+    ----------
+    registry : Registry
+        The registry.
+    table : str
+        Name of a canonical table.
+    source : Series of shape (n_rows,)
+        Sources.
+
+    Returns
+    -------
+    array of bool of shape (n_rows,)
+        True where the source collects it.
+    """
+    names = source.astype(str)
+    known = {name: registry.collected(table, name) for name in names.unique()}
+    return np.asarray(names.map(known), dtype=bool)
 
 
 def _graded(registry: Registry, base: pd.DataFrame, episodes: pd.DataFrame | None) -> pd.DataFrame:
@@ -243,7 +262,7 @@ def _aligned(base: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def _filled(values: pd.Series, where: np.ndarray[tuple[int], np.dtype[np.bool_]], label: str) -> pd.Series:
+def _filled(values: pd.Series, where: NDArray[np.bool_], label: str) -> pd.Series:
     """Set a label where told, adding it to the categories when they lack it."""
     if isinstance(values.dtype, pd.CategoricalDtype) and label not in values.cat.categories:
         values = values.cat.add_categories([label])

@@ -90,7 +90,7 @@ class Study:
             again,
             np.zeros_like(again),
         )
-        order = source_order(infusion)
+        order = [str(source) for source in registry.sources]
         other = _reported_by_earlier_source(self._population, order)
         rule = f"kept from the first of: {', '.join(order)}"
         self._leave("reported again by another source", "duplicate", rule, other, np.zeros_like(other))
@@ -253,11 +253,6 @@ class Study:
             )
         last = self._steps[-1]
         return "\n".join([f"Study of {last.n_after} {last.unit}", *lines])
-
-
-def source_order(infusion: pd.DataFrame) -> list[str]:
-    """Return the sources in order of precedence, which is the order of their rows."""
-    return [str(source) for source in infusion["source"].unique()]
 
 
 def _reported_by_earlier_source(population: pd.DataFrame, order: Sequence[str]) -> BoolArray:

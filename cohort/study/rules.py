@@ -41,7 +41,7 @@ def evaluate_rule(rule: str, frame: pd.DataFrame) -> tuple[BoolArray, BoolArray]
     >>> holds.tolist(), known.tolist()
     ([False, True, False], [True, True, False])
     """
-    names = {name: kind for name, kind in column_kinds(frame).items() if not name.endswith("__status")}
+    names = {name: kind for name, kind in column_kinds(frame).items() if "__" not in name}
     expression = parse_expression(rule, names, error=StudyError)
     if expression.kind not in ("boolean", "any"):
         raise StudyError(

@@ -18,6 +18,7 @@ class SmallRegistry:
     mri_finding: pd.DataFrame
     lab: pd.DataFrame
     event: pd.DataFrame
+    sources: tuple[str, ...] = ("alpha", "beta")
     collects: dict[str, set[str]] = field(default_factory=dict)
 
     def collected(self, table: str, source: str) -> bool:
@@ -166,4 +167,4 @@ def small_registry() -> SmallRegistry:
         },
         "beta": {"infusion", "neuro_assessment"},
     }
-    return SmallRegistry(infusion, neuro, crs, exam, finding, lab, event, collects)
+    return SmallRegistry(infusion, neuro, crs, exam, finding, lab, event, collects=collects)

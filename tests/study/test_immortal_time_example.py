@@ -71,6 +71,15 @@ def test_the_naive_way_is_refused_and_the_others_are_not() -> None:
         assert "acknowledged" not in repr(co.cox(end, column))
 
 
+def test_a_column_of_the_data_never_replaces_the_time_dependent_one() -> None:
+    data = simulate(np.random.default_rng(SEED))
+    split = co.counting_process(co.endpoint("overall_survival", data), {"finding": "finding_first_day"})
+    ever = data.assign(finding=(data["finding"] == "present").astype(int), age=np.arange(float(PATIENTS)))
+    own = co.cox(split, "finding").tidy()["estimate"].iloc[0]
+    assert co.cox(split, "finding", data=ever).tidy()["estimate"].iloc[0] == own
+    assert "age" in co.cox(split, "finding + age", data=ever).tidy()["term"].tolist()  # aligned by patient
+
+
 def test_only_the_guarded_ways_find_no_effect(estimates: pd.DataFrame) -> None:
     by_way = estimates.groupby("way", sort=False)["estimate"]
     error = by_way.std() / np.sqrt(COHORTS)

@@ -190,7 +190,7 @@ def test_row_order_never_makes_or_loses_a_patient(infusions: list[int], assessme
     turned = type(registry)(
         **{
             **vars(registry),
-            "infusion": registry.infusion.iloc[infusions].sort_values("source", kind="stable"),
+            "infusion": registry.infusion.iloc[infusions],
             "neuro_assessment": registry.neuro_assessment.iloc[assessments],
         }
     )

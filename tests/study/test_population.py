@@ -63,8 +63,7 @@ def test_a_study_never_changes() -> None:
 
 def test_the_source_named_first_is_kept() -> None:
     registry = small_registry()
-    turned = pd.concat([registry.infusion.iloc[6:], registry.infusion.iloc[:6]], ignore_index=True)
-    made = study(dataclasses.replace(registry, infusion=turned))
+    made = study(dataclasses.replace(registry, sources=("beta", "alpha")))
     assert made.attrition["rule"].iloc[2] == "kept from the first of: beta, alpha"
     assert made.population.loc[made.population["patient_id"] == "p1", "source"].tolist() == ["beta"]
 
@@ -84,14 +83,16 @@ def test_identifiers_that_coincide_without_naming_the_same_people_are_refused() 
     ours = registry.infusion.iloc[[0, 1, 2]]
     theirs = ours.assign(source="gamma", age_years=[30.0, 31.0, 70.0], patient_id=ours["patient_id"])
     both = pd.concat([ours, theirs], ignore_index=True)
+    two = ("alpha", "gamma")
     with pytest.raises(StudyError) as caught:
-        study(dataclasses.replace(registry, infusion=both))
+        study(dataclasses.replace(registry, infusion=both, sources=two))
     assert re.search(
         "do not name the same people.*3 shared identifiers.*in 3.*prefix", str(caught.value), re.DOTALL
     )
     # one contradiction among three is an error of a registry, not of the identifiers
     almost = theirs.assign(age_years=[61.0, 58.0, 70.0])
-    assert counts(study(dataclasses.replace(registry, infusion=pd.concat([ours, almost]))))[2][1] == 3
+    made = study(dataclasses.replace(registry, infusion=pd.concat([ours, almost]), sources=two))
+    assert counts(made)[2][1] == 3
 
 
 def test_the_repr_tells_the_steps() -> None:
