@@ -54,12 +54,15 @@ class Steps:
         Times in the frame's unit.
     estimate, low, high : array
         Probability and its limits, 0 to 1; limits are NaN where they do not exist.
+    last : float
+        Time of the last row drawn; its value is carried on to the next one, or to the end of the axis.
     """
 
     time: NDArray[np.float64]
     estimate: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    last: float
 
 
 def require_columns(frame: pd.DataFrame, needed: Sequence[str], what: str) -> None:
@@ -131,7 +134,7 @@ def make_groups(
 
 
 def steps(rows: pd.DataFrame, at_zero: float, stop_below: float, horizon: float | None) -> Steps:
-    """Turn the rows of one curve into arrays that start at time 0 and stop where few remain at risk."""
+    """Turn the rows of one curve into arrays from time 0 to where few remain at risk or the axis ends."""
     rows = rows.sort_values("time", kind="stable")
     time = rows["time"].to_numpy(dtype=float)
     columns = [_column(rows, name) for name in ("estimate", "conf_low", "conf_high")]
@@ -140,11 +143,18 @@ def steps(rows: pd.DataFrame, at_zero: float, stop_below: float, horizon: float 
         keep &= time <= _last_with_enough(rows, stop_below)
     if horizon is not None:
         keep &= time <= horizon * (1 + 1e-9)
+    beyond = time[~keep]
     time, columns = time[keep], [values[keep] for values in columns]
     if not len(time) or time[0] > 0:
         time = np.concatenate([[0.0], time])
         columns = [np.concatenate([[at_zero], values]) for values in columns]
-    return Steps(time, *columns)
+    last = float(time[-1])
+    if len(beyond):  # the last value holds until the next step, which is not drawn
+        end = min(beyond[0], np.inf if horizon is None else horizon)
+        time = np.append(time, end)
+        columns = [np.append(values, values[-1]) for values in columns]
+    estimate, low, high = columns
+    return Steps(time, estimate, low, high, last)
 
 
 def _column(rows: pd.DataFrame, name: str) -> NDArray[np.float64]:
@@ -195,7 +205,7 @@ def draw_censor_marks(ax: Axes, rows: pd.DataFrame, drawn: Steps, group: Group) 
     if "n_censor" not in rows.columns:
         return
     rows = rows.sort_values("time", kind="stable")
-    rows = rows[(rows["n_censor"].fillna(0) > 0) & (rows["time"] <= drawn.time[-1])]
+    rows = rows[(rows["n_censor"].fillna(0) > 0) & (rows["time"] <= drawn.last)]
     ax.plot(
         rows["time"].to_numpy(dtype=float),
         rows["estimate"].to_numpy(dtype=float),

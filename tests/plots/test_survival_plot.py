@@ -38,8 +38,11 @@ def test_drawn_steps_are_the_frame_with_an_origin() -> None:
     assert [line.get_label() for line in drawn] == ["axi-cel", "tisa-cel", "liso-cel"]
     for line, group in zip(drawn, PATIENTS["strata"].unique(), strict=True):
         rows = CURVE[(CURVE["strata"] == group) & (CURVE["time"] <= 720)]
-        assert_array_equal(line.get_xdata(), [0.0, *rows["time"]])
-        assert_array_equal(line.get_ydata(), [1.0, *rows["estimate"]])
+        beyond = [720.0] * bool((CURVE.loc[CURVE["strata"] == group, "time"] > 720).any())
+        assert_array_equal(line.get_xdata(), [0.0, *rows["time"], *beyond])
+        assert_array_equal(
+            line.get_ydata(), [1.0, *rows["estimate"], *rows["estimate"].iloc[-1:].repeat(len(beyond))]
+        )
         assert line.get_drawstyle() == "steps-post"
 
 
@@ -47,8 +50,8 @@ def test_curves_stop_where_a_tenth_is_at_risk() -> None:
     ax = plot_survival(CURVE, times=TIMES)
     for line, group in zip(lines(ax, "curve"), PATIENTS["strata"].unique(), strict=True):
         rows = CURVE[CURVE["strata"] == group]
-        expected = rows.loc[rows["n_risk"] >= 8, "time"].max()  # 80 patients per group
-        assert line.get_xdata()[-1] == min(expected, rows.loc[rows["time"] <= 720, "time"].max())
+        first_with_few = rows.loc[rows["n_risk"] < 8, "time"].min()  # 80 patients per group
+        assert line.get_xdata()[-1] == min(first_with_few, 720)
     assert "Curves stop where fewer than 10% of a group remain at risk." in style.figure_notes(
         ax.get_figure(root=True)
     )
@@ -58,18 +61,19 @@ def test_stop_below_a_number_of_patients() -> None:
     ax = plot_survival(CURVE, times=TIMES, stop_below=30)
     ends = [line.get_xdata()[-1] for line in lines(ax, "curve")]
     assert ends == [
-        CURVE.loc[(CURVE["strata"] == g) & (CURVE["n_risk"] >= 30), "time"].max()
+        CURVE.loc[(CURVE["strata"] == g) & (CURVE["n_risk"] < 30), "time"].min()
         for g in PATIENTS["strata"].unique()
     ]
 
 
 def test_censor_marks_are_the_censored_rows_drawn() -> None:
     ax = plot_survival(CURVE, times=TIMES)
-    for marks, line, group in zip(
-        lines(ax, "censor marks"), lines(ax, "curve"), PATIENTS["strata"].unique(), strict=True
-    ):
+    for marks, group in zip(lines(ax, "censor marks"), PATIENTS["strata"].unique(), strict=True):
         rows = CURVE[
-            (CURVE["strata"] == group) & (CURVE["n_censor"] > 0) & (CURVE["time"] <= line.get_xdata()[-1])
+            (CURVE["strata"] == group)
+            & (CURVE["n_censor"] > 0)
+            & (CURVE["n_risk"] >= 8)
+            & (CURVE["time"] <= 720)
         ]
         assert_array_equal(marks.get_xdata(), rows["time"])
         assert_array_equal(marks.get_ydata(), rows["estimate"])
@@ -78,7 +82,7 @@ def test_censor_marks_are_the_censored_rows_drawn() -> None:
 def test_rising_is_one_minus() -> None:
     ax = plot_survival(CURVE, times=TIMES, rising=True, stop_below=0)
     rows = CURVE[(CURVE["strata"] == "axi-cel") & (CURVE["time"] <= 720)]
-    assert_array_equal(lines(ax, "curve")[0].get_ydata(), [0.0, *(1 - rows["estimate"])])
+    assert_array_equal(lines(ax, "curve")[0].get_ydata()[: len(rows) + 1], [0.0, *(1 - rows["estimate"])])
     assert ax.get_ylabel() == "Event probability (%)"
 
 
