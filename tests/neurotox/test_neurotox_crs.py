@@ -161,7 +161,7 @@ PARTIAL = st.fixed_dictionaries({name: st.sampled_from([None, *values]) for name
 COMPLETE = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in SIGNS.items()})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(partial=PARTIAL, complete=COMPLETE)
 def test_bounds_bracket_every_coherent_completion(partial, complete):
     filled = {name: complete[name] if value is None else value for name, value in partial.items()}

@@ -244,7 +244,7 @@ def walk(grades, gap_days):
 DAY = st.sampled_from([0, 0, 0, 1, 2, 4, None, "?"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     courses=st.lists(st.lists(DAY, min_size=1, max_size=14), min_size=1, max_size=4),
     gap_days=st.integers(1, 4),

@@ -314,7 +314,7 @@ COMPLETE = st.fixed_dictionaries({name: st.sampled_from(values) for name, values
 POPULATION = st.sampled_from(["adult", "pediatric"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(partial=PARTIAL, complete=COMPLETE, population=POPULATION)
 def test_bounds_bracket_every_completion(partial, complete, population):
     """Whatever the missing domains would have shown, the grade lies within the bounds (also the blind one)."""
@@ -330,7 +330,7 @@ def test_bounds_bracket_every_completion(partial, complete, population):
         )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     partial=PARTIAL,
     complete=COMPLETE,
@@ -348,7 +348,7 @@ def test_more_information_never_widens(partial, complete, population, name, unsc
         assert upper.iloc[1] <= upper.iloc[0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rows=st.lists(PARTIAL, min_size=2, max_size=8), seed=st.randoms(use_true_random=False))
 def test_rows_do_not_influence_each_other(rows, seed):
     frame = pd.DataFrame(rows)
