@@ -19,6 +19,13 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 SUBJECT = "subject"
 FIRST_DAY = "_first_day"
+NOT_RECORDED = "not_recorded"
+COUNTED_UNEXPOSED = {
+    "not_imaged": "never imaged",
+    NOT_RECORDED: "whose imaging is not recorded",
+    "indeterminate": "indeterminate",
+    "not_assessable": "not assessable",
+}
 
 
 def counting_process(endpoint: Endpoint, exposures: Mapping[str, pd.Series | str]) -> Endpoint:
@@ -149,7 +156,8 @@ def _first_days(
             )
         absent = len(np.unique(labels.codes[~known]))
         values = first_day.reindex(labels.label)
-    if not pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
+    numeric = pd.api.types.is_numeric_dtype(values.dtype) or values.isna().all()
+    if not numeric or pd.api.types.is_bool_dtype(values.dtype):
         raise EndpointError(
             f"The first days of {name!r} are not numbers.",
             evidence=f"their dtype is {values.dtype}",
@@ -167,9 +175,10 @@ def _finding(frame: pd.DataFrame, name: str, first_day: pd.Series | str) -> str:
 
 
 def _states(frame: pd.DataFrame, name: str) -> NDArray[np.object_]:
-    """Return the three-state values of the frame's column of that name; empty strings when it has none."""
+    """Return the three-state values of the frame's column of that name; empty texts when it has none."""
     if name in frame.columns and is_three_state(frame[name]):
-        return frame[name].astype(object).fillna("").to_numpy(dtype=object)
+        values = frame[name].astype(object)
+        return values.where(values.notna(), NOT_RECORDED).to_numpy(dtype=object)
     return np.full(len(frame), "", dtype=object)
 
 
@@ -188,11 +197,7 @@ def _note(
 
     exposed = patients(first < endpoint.stop)
     parts = [f"{name}: {exposed} of {endpoint.n_subjects} patients exposed during follow-up"]
-    for state, text in (
-        ("not_imaged", "never imaged"),
-        ("indeterminate", "indeterminate"),
-        ("not_assessable", "not assessable"),
-    ):
+    for state, text in COUNTED_UNEXPOSED.items():
         n = patients((states == state) & np.isnan(first))
         if n:
             parts.append(f"{n} {text} count as unexposed")

@@ -100,6 +100,15 @@ def test_unknown_exposure_is_told_and_an_undated_one_leaves() -> None:
     assert split.frame["edema"].tolist()[:2] == ["present", "present"]
 
 
+def test_imaging_that_nobody_recorded_is_told_apart_from_none() -> None:
+    finding = pd.Categorical(["absent", None, None, "not_imaged"], categories=list(PRESENCE))
+    split = counting_process(
+        survival(edema=finding, edema_first_day=[None] * 4), {"edema": "edema_first_day"}
+    )
+    told = "1 never imaged count as unexposed; 2 whose imaging is not recorded count as unexposed"
+    assert told in repr(split)
+
+
 def test_the_exposure_replaces_the_finding_of_its_name_and_stays_part_of_the_grade() -> None:
     finding = pd.Categorical(["present", "absent", "absent", "absent"], categories=list(PRESENCE))
     data = survival(edema=finding, edema_first_day=[4, None, None, None]).frame
