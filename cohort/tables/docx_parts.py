@@ -117,6 +117,24 @@ def join_dashes(text: str) -> str:
     return _DASHED.sub(rf"{WORD_JOINER}\1{WORD_JOINER}", text)
 
 
+def heading_text(text: str) -> str:
+    """Let a heading break between words, but not a line in brackets such as ``(N = 80)``.
+
+    Parameters
+    ----------
+    text : str
+        Text of a heading.
+
+    Returns
+    -------
+    str
+        The text with no-break spaces and word joiners.
+    """
+    return "\n".join(
+        unbroken(line) if line.startswith("(") else join_dashes(line) for line in text.split("\n")
+    )
+
+
 def unbroken(text: str) -> str:
     """Forbid every line break that the text does not ask for: ``12 (3–4)`` stays on one line.
 

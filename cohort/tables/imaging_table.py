@@ -333,8 +333,11 @@ def _notes(
     """Sentences below the table."""
     notes = []
     if never:
-        parts = [f"{in_sentence(one.label)} (0/{int(one.known.sum())})" for one in never]
-        notes.append(f"Looked for and never seen: {'; '.join(parts)}.")
+        looked = [one for one in never if one.known.any()]
+        parts = [f"{in_sentence(one.label)} (0/{int(one.known.sum())})" for one in looked]
+        notes += [f"Looked for and never seen: {'; '.join(parts)}."] if parts else []
+        names = [in_sentence(one.label) for one in never if not one.known.any()]
+        notes += [f"Not assessed in any patient: {'; '.join(names)}."] if names else []
     if plan.min_cell > 1:
         notes.append(
             f"Counts below {plan.min_cell} are not shown, nor are those from which they could be computed."

@@ -155,12 +155,12 @@ def make_variable(
 def default_variables(data: pd.DataFrame, facts: Mapping[str, ColumnFacts]) -> list[str]:
     """Choose the columns of a baseline table: those known at infusion, or all when nobody declared when.
 
-    Keys, dates, statuses, days and text with more than twelve different values are left out.
+    Keys, dates, years, days, statuses and text with more than twelve different values are left out.
     """
     baseline = {name for name, fact in facts.items() if fact.known == "baseline" or fact.known_day == 0}
     chosen = []
     for name in map(str, data.columns):
-        if name in _KEYS or name.endswith(("__status", "_date", "_day", "_first_day", "_change")):
+        if name in _KEYS or name.endswith(("__status", "_date", "_year", "_day", "_change")):
             continue
         if baseline and name not in baseline:
             continue

@@ -17,6 +17,7 @@ from cohort.tables.docx_parts import (
     add_run,
     draw_edge,
     draw_edge_at,
+    heading_text,
     join_dashes,
     protect_row,
     set_font,
@@ -295,7 +296,13 @@ def _fill(
     if align == "left":
         hang = INDENT_PT
         shape.left_indent, shape.first_line_indent = Pt(INDENT_PT * indent + hang), Pt(-hang)
-    text = unbroken(cell.text) if align != "left" else join_dashes(cell.text)
+    text = (
+        heading_text(cell.text)
+        if bold
+        else join_dashes(cell.text)
+        if align == "left"
+        else unbroken(cell.text)
+    )
     add_run(paragraph, text, size_pt=layout.size_pt, bold=bold)
     if cell.notes:
         add_run(paragraph, marks(cell.notes, letters), size_pt=layout.size_pt, bold=bold, superscript=True)

@@ -115,6 +115,13 @@ def test_limits_are_exact(k):
     np.testing.assert_allclose(limits, expected, rtol=1e-10)
 
 
+def test_findings_that_nobody_assessed_are_not_called_absent(patients):
+    states = pd.Categorical(["not_imaged"] * 6 + ["not_assessable"] * 6, categories=list(PRESENCE))
+    table = imaging_table(patients.assign(clocc=states))
+    assert "Not assessed in any patient: cytotoxic lesion of the corpus callosum." in table.source_notes
+    assert not any("corpus callosum (0" in note for note in table.source_notes)
+
+
 def test_limits_are_printed_below(patients):
     # Clopper-Pearson for 0 of 1: upper limit 1 - 0.025 = 0.975
     assert cells(imaging_table(patients), "Deep change")[1] == "0/1 (0%)\n0–98%"

@@ -12,7 +12,7 @@ from docx.oxml.ns import qn
 from example_table import example
 from openpyxl import load_workbook
 
-from cohort.tables.docx_parts import join_dashes, unbroken
+from cohort.tables.docx_parts import heading_text, join_dashes, unbroken
 from cohort.tables.table import Cell, Column, Row, Table
 from cohort.tables.write_docx import append_table, new_document, save_document
 
@@ -90,6 +90,11 @@ def test_docx_cells_do_not_break(written):
     assert join_dashes("ICANS 0–2, a – b, 3/12") == (
         "ICANS 0\N{WORD JOINER}–\N{WORD JOINER}2, a – b, 3\N{WORD JOINER}/\N{WORD JOINER}12"
     )
+
+
+def test_docx_headings_break_between_words_only():
+    found = heading_text("Severe ICANS, imaging-blind\n(N = 80)")
+    assert found == "Severe ICANS, imaging-blind\n(N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}80)"
 
 
 def test_docx_notes_stand_below(written):
