@@ -40,7 +40,13 @@ class Suppressed:
 
     @property
     def note(self) -> str:
-        """A sentence for the foot of the table; empty when nothing was suppressed."""
+        """A sentence for the foot of the table; empty when nothing was suppressed.
+
+        Returns
+        -------
+        str
+            The sentence.
+        """
         if not self.n_primary:
             return ""
         more = (

@@ -83,12 +83,24 @@ class Endpoint:
 
     @property
     def n_subjects(self) -> int:
-        """Number of subjects."""
+        """Number of subjects.
+
+        Returns
+        -------
+        int
+            Subjects, however many rows they have.
+        """
         return len(self.stop) if self.subject is None else len(np.unique(self.subject))
 
     @property
     def n_event(self) -> int:
-        """Number of events of any kind."""
+        """Number of events of any kind.
+
+        Returns
+        -------
+        int
+            Rows that end with an event.
+        """
         return int(np.count_nonzero(self.event))
 
     def event_counts(self) -> dict[str, int]:
@@ -229,7 +241,15 @@ class Endpoint:
 
 
 def require_columns(data: pd.DataFrame, columns: list[str]) -> None:
-    """Raise when a column is not in the frame, with the nearest name that is."""
+    """Raise when a column is not in the frame, with the nearest name that is.
+
+    Parameters
+    ----------
+    data : DataFrame
+        The frame.
+    columns : list of str
+        Columns it must have.
+    """
     absent = [c for c in columns if c not in data.columns]
     if not absent:
         return
@@ -244,7 +264,13 @@ def require_columns(data: pd.DataFrame, columns: list[str]) -> None:
 
 
 def require_unique_index(data: pd.DataFrame) -> None:
-    """Raise when index labels repeat: data could not be aligned to the endpoint."""
+    """Raise when index labels repeat: data could not be aligned to the endpoint.
+
+    Parameters
+    ----------
+    data : DataFrame
+        The frame.
+    """
     if data.index.is_unique:
         return
     n = int(data.index.duplicated(keep=False).sum())

@@ -68,7 +68,19 @@ def check_intervals(
     columns: tuple[str | None, str],
     id_name: str | None,
 ) -> None:
-    """Raise when times are negative or zero, intervals are empty, or a subject's intervals overlap."""
+    """Raise when times are negative or zero, intervals are empty, or a subject's intervals overlap.
+
+    Parameters
+    ----------
+    start, stop : array of shape (n_rows,)
+        Intervals (start, stop].
+    subject : array of shape (n_rows,) or None
+        Code of the subject; None when every row is a subject.
+    columns : tuple of str
+        Names of the columns of start (None for none) and stop.
+    id_name : str or None
+        Name of the subject column.
+    """
     start_name, stop_name = columns
     n = len(stop)
     negative = int(((start < 0) | (stop < 0)).sum())

@@ -40,7 +40,20 @@ def shared_keys(frame: pd.DataFrame) -> list[str]:
 
 
 def key_index(frame: pd.DataFrame, keys: list[str]) -> pd.MultiIndex:
-    """Return the keys as texts, so that dtypes of different origin compare."""
+    """Return the keys as texts, so that dtypes of different origin compare.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Frame with the keys.
+    keys : list of str
+        Key columns.
+
+    Returns
+    -------
+    MultiIndex
+        One entry per row.
+    """
     columns = []
     for key in keys:
         values = frame[key]
@@ -51,19 +64,51 @@ def key_index(frame: pd.DataFrame, keys: list[str]) -> pd.MultiIndex:
 
 
 def row_of(base: pd.DataFrame, frame: pd.DataFrame, keys: list[str]) -> NDArray[np.intp]:
-    """Return the position in ``frame``, whose keys are unique, of each row of ``base``; -1 for none."""
+    """Return the position in ``frame``, whose keys are unique, of each row of ``base``; -1 for none.
+
+    Parameters
+    ----------
+    base, frame : DataFrame
+        Frames with the keys.
+    keys : list of str
+        Key columns.
+
+    Returns
+    -------
+    array of int of shape (n_base,)
+        Positions.
+    """
     return np.asarray(key_index(frame, keys).get_indexer(key_index(base, keys)), dtype=np.intp)
 
 
 def take_rows(frame: pd.DataFrame, rows: NDArray[np.intp]) -> pd.DataFrame:
-    """Return the given rows with a plain index; row -1 is missing throughout."""
+    """Return the given rows with a plain index; row -1 is missing throughout.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Frame to take from.
+    rows : array of int of shape (n,)
+        Positions.
+
+    Returns
+    -------
+    DataFrame of shape (n, n_columns)
+        The rows.
+    """
     out = frame.reset_index(drop=True).reindex(rows)
     out.index = pd.RangeIndex(len(rows))
     return out
 
 
 def require_unique_patients(population: pd.DataFrame) -> None:
-    """Refuse to link when a patient has several infusions in the study."""
+    """Refuse to link when a patient has several infusions in the study.
+
+    Parameters
+    ----------
+    population : DataFrame
+        Infusions of the study.
+    """
     repeated = population["patient_id"].duplicated(keep=False)
     if repeated.any():
         n = population.loc[repeated, "patient_id"].nunique()

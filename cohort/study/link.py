@@ -55,6 +55,7 @@ def link_frames(
     """
     require_unique_patients(population)
     base = population.drop(columns=[c for c in population.columns if ABOUT in c]).reset_index(drop=True)
+    known = declared_facts(population)
     base.attrs = {}
     given = _recognise(frames)
     parts = [
@@ -67,10 +68,10 @@ def link_frames(
     for part in parts:
         linked = _beside(linked, part)
     linked = declare_derived(linked, float(window[1]))
-    facts = {name: fact for part in parts for name, fact in declared_facts(part).items()}
-    linked = declare_facts(linked, facts)
+    known |= {name: fact for part in parts for name, fact in declared_facts(part).items()}
+    linked = declare_facts(linked, known)
     for frame in given.others:
-        linked = _link_other(linked, frame)
+        linked = link_other(linked, frame)
     linked.attrs = {
         FACTS_KEY: linked.attrs[FACTS_KEY],
         GRADING_KEY: dict(parts[0].attrs.get(GRADING_KEY, {})),
@@ -158,8 +159,26 @@ def _beside(linked: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def _link_other(linked: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """Link a frame with one row per patient."""
+def link_other(linked: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Link a frame with one row per patient.
+
+    Parameters
+    ----------
+    linked : DataFrame of shape (n_patients, n_columns)
+        Frame to link to.
+    frame : DataFrame
+        Frame to link, with unique keys.
+
+    Returns
+    -------
+    DataFrame of shape (n_patients, n_columns + n_new)
+        The columns side by side, with the facts of both.
+
+    Raises
+    ------
+    StudyError
+        When keys repeat or a column is in both frames.
+    """
     keys = shared_keys(frame)
     repeated = key_index(frame, keys).duplicated(keep=False)
     if repeated.any():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cohort.errors import StudyError
 from cohort.study.flow_diagram import draw_flow
-from cohort.study.link import imaging_counts, link_frames
+from cohort.study.link import imaging_counts, link_frames, link_other
 from cohort.study.rules import evaluate_rule
 
 if TYPE_CHECKING:
@@ -183,20 +183,67 @@ class Study:
         """
         return self._after(label, "exclude", rule)
 
+    def attach(self, *frames: pd.DataFrame) -> Study:
+        """Add columns that rules may use, from frames with one row per patient or infusion.
+
+        Parameters
+        ----------
+        *frames : DataFrame
+            Frames with ``patient_id`` (and ``source``, ``infusion_number`` where they have them), such as
+            ``summarize(study.population, registry.lab, name="peak_crp")``. Columns that the population has
+            already are taken from the population.
+
+        Returns
+        -------
+        Study
+            A new study; the columns are also in its linked frame.
+
+        Raises
+        ------
+        StudyError
+            When a frame has several rows per patient.
+        """
+        new = object.__new__(Study)
+        new._registry, new._population, new._steps = self._registry, self._population, self._steps
+        for frame in frames:
+            own = [
+                c for c in frame.columns if c not in KEYS and c in new._population.columns and c != "source"
+            ]
+            new._population = link_other(new._population, frame.drop(columns=own))
+        return new
+
     @property
     def registry(self) -> Registry:
-        """The registry the study is drawn from."""
+        """The registry the study is drawn from.
+
+        Returns
+        -------
+        Registry
+            As given.
+        """
         return self._registry
 
     @property
     def population(self) -> pd.DataFrame:
-        """The infusions still in the study."""
+        """The infusions still in the study.
+
+        Returns
+        -------
+        DataFrame
+            A copy of their rows.
+        """
         population: pd.DataFrame = self._population.copy()
         return population
 
     @property
     def attrition(self) -> pd.DataFrame:
-        """One row per step with its counts, n = 0 included."""
+        """One row per step with its counts, n = 0 included.
+
+        Returns
+        -------
+        DataFrame
+            The attributes of :class:`Step` as columns.
+        """
         return pd.DataFrame([asdict(step) for step in self._steps])
 
     def link(self, *frames: pd.DataFrame, window: tuple[int, int] = (0, 30)) -> pd.DataFrame:
@@ -267,6 +314,11 @@ def check_shared_identifiers(infusion: pd.DataFrame) -> None:
 
     Local numbers (1, 2, 3, ...) of two hospitals coincide by chance. Among identifiers that two sources
     share, sex and age agree when they name the same people; when half of them contradict, they do not.
+
+    Parameters
+    ----------
+    infusion : DataFrame
+        Infusions of all sources.
     """
     columns = [c for c in ("sex", "age_years") if c in infusion.columns]
     first = infusion.drop_duplicates(["source", *KEYS])[["source", *KEYS, *columns]]

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_registry import SmallRegistry, small_registry
 
+from cohort.dictionary.facts import declared_facts
 from cohort.errors import StudyError
 from cohort.study.population import Study
+from cohort.study.summaries import summarize
 
 COUNTS = ["n_before", "n_excluded", "n_unknown", "n_after", "n_patients"]
 
@@ -66,6 +68,22 @@ def test_the_source_named_first_is_kept() -> None:
     made = study(dataclasses.replace(registry, sources=("beta", "alpha")))
     assert made.attrition["rule"].iloc[2] == "kept from the first of: beta, alpha"
     assert made.population.loc[made.population["patient_id"] == "p1", "source"].tolist() == ["beta"]
+
+
+def test_rules_may_use_attached_columns() -> None:
+    registry = small_registry()
+    counted = summarize(
+        study().population, registry.lab, name="n_crp", where="analyte == 'crp'", take="count"
+    )
+    made = study().attach(counted).require("with CRP", "n_crp > 0").require("first", "infusion_number == 1")
+    assert made.population["patient_id"].tolist() == ["p1", "p2"]
+    assert made.attrition["n_unknown"].tolist()[3] == 5  # no row in the table at all
+    assert "n_crp" not in study().population.columns
+    data = made.link()
+    assert data["n_crp"].tolist() == [4, 3]
+    assert declared_facts(data)["n_crp"].known_day == float("inf")
+    with pytest.raises(StudyError, match="several rows per patient"):
+        study().attach(registry.lab)
 
 
 def test_a_second_record_of_a_source_is_counted() -> None:
