@@ -315,7 +315,7 @@ def read_number(text: str) -> float | None:
 
 def write_number(value: float) -> str:
     """Write a number as text; whole numbers without a decimal point."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
 
 def _date_reader(text: str = "iso") -> Callable[[str], object]:

@@ -50,6 +50,13 @@ class Limit(Strict):
     signs: bool = False
 
 
+class Sequence(Strict):
+    """Numbers the rows of a group in the order of the file."""
+
+    by: Annotated[tuple[str, ...], BeforeValidator(as_list)] = Field(min_length=1)
+    counting: str = ""
+
+
 class Rule(Strict):
     """How one variable is made."""
 
@@ -64,6 +71,7 @@ class Rule(Strict):
     derive: str | None = None
     coalesce: tuple[Annotated[Rule, BeforeValidator(_as_rule)], ...] = ()
     constant: str | None = None
+    sequence: Sequence | None = None
     round: Literal["", "half_up", "down", "up"] = ""
     decimal: Literal["", ".", ","] = ""
     limit: Limit | None = None
@@ -75,7 +83,7 @@ class Rule(Strict):
     def ways(self) -> int:
         """Number of ways in which the rule takes its text."""
         texts = (self.source, self.derive, self.constant)
-        return sum(one is not None for one in texts) + bool(self.coalesce)
+        return sum(one is not None for one in texts) + bool(self.coalesce) + (self.sequence is not None)
 
     @model_validator(mode="after")
     def _one_way(self) -> Rule:
@@ -86,7 +94,7 @@ class Rule(Strict):
             )
         if not nothing and self.ways != 1:
             raise ValueError(
-                "a rule needs exactly one of from, derive, coalesce, constant | keep one of them"
+                "a rule needs exactly one of from, derive, coalesce, constant, sequence | keep one of them"
             )
         if not self.note and (self.status != "complete" or self.limit or self.round):
             what = "round" if self.round else "limit" if self.limit else f"status {self.status}"

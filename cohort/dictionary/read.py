@@ -148,6 +148,11 @@ class Dictionary:
         """One row per variable: table, variable, title, type, unit, categories, range, role, timing."""
         return pd.DataFrame([_row(one) for table in self.tables.values() for one in table.variables.values()])
 
+    @property
+    def analyte_units(self) -> dict[str, str]:
+        """Unit of each laboratory analyte."""
+        return {name: one.unit for name, one in self.analytes.items()}
+
     def facts(self, table: str) -> dict[str, ColumnFacts]:
         """Return what is known of each column of a table beside its values.
 

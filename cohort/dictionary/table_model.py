@@ -80,7 +80,7 @@ class FieldModel(Strict):
     unit: str = Field(default="", alias="cohort:unit")
     unit_by: str = Field(default="", alias="cohort:unit_by")
     analyte: str = Field(default="", alias="cohort:analyte")
-    role: Literal["", "id", "quasi", "free_text"] = Field(default="", alias="cohort:role")
+    role: Literal["", "id", "quasi", "free_text", "order"] = Field(default="", alias="cohort:role")
     known: Literal["baseline", "daily", "at_exam", "follow_up"] | None = Field(
         default=None, alias="cohort:known"
     )

@@ -45,7 +45,11 @@ def find_conflicts(tables: Mapping[str, pd.DataFrame], dictionary: Dictionary) -
 def _of_table(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     key = [column for column in table.primary_key if column != "source"]
     shared = frame[frame.duplicated(key, keep=False)]
-    variables = [name for name, one in table.variables.items() if name not in key and not one.schema.set_by]
+    variables = [
+        name
+        for name, one in table.variables.items()
+        if name not in key and not one.schema.set_by and one.schema.role != "order"
+    ]
     variables = [name for name in variables if shared[name].notna().any()]
     if not len(shared) or not variables:
         return pd.DataFrame(columns=list(CONFLICT_COLUMNS))

@@ -39,6 +39,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
+        self._connection.execute("SET enable_progress_bar=false")
         self._connection.execute("SET lock_configuration=true")
 
     def __enter__(self) -> Engine:

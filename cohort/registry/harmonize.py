@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -82,7 +82,7 @@ def harmonize(
 def _gather(runs: Sequence[_Run], dictionary: Dictionary) -> Registry:
     tables = {}
     for name, table in dictionary.tables.items():
-        parts = [frame for run in runs for frame in run.frames.get(name, [])] or [_empty(table)]
+        parts = [frame for run in runs for frame in run.frames.get(name, [])] or [_empty(table, dictionary)]
         frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
         tables[name] = declare_facts(frame, dictionary.facts(name))
     return Registry(
@@ -154,7 +154,7 @@ class _Run:
         key = (self.source.name, block.table.name, block.number)
         self.sql[key] = to_sql(compiled.rows())
         result = engine.run(self.sql[key])
-        made = _to_frame(result, block, self.source.name)
+        made = _to_frame(result, block, self.source.name, self.dictionary.analyte_units)
         self._count(engine, compiled, len(frame), len(made))
         digest = hashlib.sha256(self.sql[key].encode()).hexdigest()
         self._note(block.table.name, block.number, "sql_sha256", "", digest, 1)
@@ -225,11 +225,13 @@ class _Run:
 
 def _repeated(frame: pd.DataFrame, table: Table) -> pd.Series:
     """Mark rows that repeat an earlier row in every column; only rows that share a key are looked at closely."""
+    order = [name for name, one in table.variables.items() if one.schema.role == "order"]
     same_key = frame.duplicated(list(table.primary_key), keep=False)
     again = pd.Series(False, index=frame.index)
     if same_key.any():
         close = frame[same_key]
-        again[close.index] = close.duplicated()
+        told = [name for name in frame.columns if name.split("__")[0] not in order]
+        again[close.index] = close.duplicated(told)
     return again
 
 
@@ -249,7 +251,7 @@ def _infusions(frames: Sequence[pd.DataFrame]) -> pa.Table:
     )
 
 
-def _to_frame(result: pa.Table, block: BlockPlan, source: str) -> pd.DataFrame:
+def _to_frame(result: pa.Table, block: BlockPlan, source: str, units: Mapping[str, str]) -> pd.DataFrame:
     """Give the result the column order and dtypes of the dictionary; add what the source cannot give."""
     n = result.num_rows
     columns: dict[str, Any] = {}
@@ -258,13 +260,19 @@ def _to_frame(result: pa.Table, block: BlockPlan, source: str) -> pd.DataFrame:
             columns[variable.name] = pd.array([source] * n, dtype=pd.StringDtype("python"))
             continue
         if variable.schema.set_by:
-            columns[variable.name] = _nothing(variable, n)
+            columns[variable.name] = _unit_of(columns[variable.schema.set_by], units)
             continue
         given = bool(block.rules[variable.name].leaves)
         for name in output_columns(variable):
             column = result.column(name) if given else None
             columns[name] = _typed(column, variable, n, name.endswith("__status"))
     return pd.DataFrame(columns)
+
+
+def _unit_of(codes: pd.Categorical, units: Mapping[str, str]) -> Any:
+    """Return the unit of each row's analyte."""
+    table = np.array([*(units.get(str(one), "") for one in codes.categories), None], dtype=object)
+    return pd.array(table[codes.codes], dtype=pd.StringDtype("python"))
 
 
 def _typed(column: pa.ChunkedArray | None, variable: Variable, n: int, is_status: bool) -> Any:
@@ -297,8 +305,8 @@ def _nothing(variable: Variable, n: int) -> Any:
     return np.full(n, np.nan)
 
 
-def _empty(table: Table) -> pd.DataFrame:
+def _empty(table: Table, dictionary: Dictionary) -> pd.DataFrame:
     """Return the table without rows."""
     rules = {one.name: RulePlan(one, (), "impossible") for one in table.variables.values()}
     block = BlockPlan(table, "", 0, None, False, None, rules)
-    return _to_frame(pa.table({"__row": pa.array([], pa.int64())}), block, "")
+    return _to_frame(pa.table({"__row": pa.array([], pa.int64())}), block, "", dictionary.analyte_units)

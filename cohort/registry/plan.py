@@ -48,6 +48,10 @@ class Leaf:
         What is made.
     source, constant : str or None
         Column, or the same text for every row.
+    sequence : tuple of str
+        Columns of the group in which rows are numbered; empty for any other rule.
+    counting : Expression or None
+        Rows that are counted; all when None.
     derive : Expression or None
         Checked expression.
     recode : mapping of str to str, or None
@@ -73,6 +77,8 @@ class Leaf:
     variable: Variable
     source: str | None = None
     constant: str | None = None
+    sequence: tuple[str, ...] = ()
+    counting: Expression | None = None
     derive: Expression | None = None
     recode: Mapping[str, str] | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -89,12 +95,12 @@ class Leaf:
     def expressions(self) -> tuple[Expression, ...]:
         """All expressions of the leaf."""
         conditions = tuple(one for _, one in self.when)
-        return conditions if self.derive is None else (*conditions, self.derive)
+        return tuple(one for one in (*conditions, self.derive, self.counting) if one is not None)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Source columns that it reads."""
-        names = [self.source] if self.source is not None else []
+        names = [self.source] if self.source is not None else list(self.sequence)
         names += [name for one in self.expressions for name in one.columns]
         names += [self.unit.column] if self.unit and self.unit.column else []
         return tuple(dict.fromkeys(names))

@@ -216,6 +216,8 @@ class _Planner:
             variable=variable,
             source=rule.source,
             constant=rule.constant,
+            sequence=rule.sequence.by if rule.sequence else (),
+            counting=self._counting(rule, place),
             derive=derive,
             recode=checker.recode(),
             missing=checker.missing(),
@@ -233,6 +235,11 @@ class _Planner:
             self.problem((*place, *where), f"{variable.name}: {message}", remedy)
         return leaf
 
+    def _counting(self, rule: Rule, place: Place) -> Expression | None:
+        if rule.sequence is None or not rule.sequence.counting:
+            return None
+        return self.expression(rule.sequence.counting, (*place, "sequence", "counting"), {})
+
     def _absent(
         self, table: Table, shared: Block, block: Block, place: Place, plans: dict[str, RulePlan]
     ) -> None:
@@ -249,6 +256,9 @@ class _Planner:
                     self.problem((*place, status), what, did_you_mean(name, table.variables))
                 elif name not in plans:
                     plans[name] = RulePlan(table.variables[name], (), status, "unavailable", entry.note)
+        for name in needed:
+            if table.variables[name].schema.role == "order" and name not in plans:
+                plans[name] = RulePlan(table.variables[name], (), "impossible", "unavailable", "not asked")
         silent = [name for name in needed if name not in plans]
         if silent:
             self.problem_at_key(

@@ -177,6 +177,8 @@ class RuleChecker:
     def check(self, leaf: Leaf) -> None:
         """Check what needs the resolved parts."""
         self._check_dates()
+        if self.rule.sequence and self.variable.kind != "integer":
+            self.complain(("sequence",), "only whole-number variables number rows", "remove sequence:")
         self._check_constant(leaf)
         self._check_kinds(leaf)
         if self.rule.round and self.variable.kind != "integer":

@@ -40,6 +40,11 @@ class Source:
     frames: Names[str, pd.DataFrame] = field(repr=False)
     files: tuple[FileRecord, ...] = field(repr=False)
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of all inputs."""
+        return sum(len(frame) for frame in self.frames.values())
+
     def __repr__(self) -> str:
         """Name the inputs and their rows."""
         lines = [f"Source {self.name}: {self.mapping.model.title}"]

@@ -85,6 +85,8 @@ class LeafSql:
             return [(self.column(leaf.source), f"{self.id}_t")]
         if leaf.constant is not None:
             return [(text(leaf.constant), f"{self.id}_t")]
+        if leaf.sequence:
+            return [(self._number_in_group(), f"{self.id}_t")]
         assert leaf.derive is not None
         tree = self._expression(leaf.derive)
         if leaf.derive.kind == "text":
@@ -168,6 +170,17 @@ class LeafSql:
     def _expression(self, expression: Expression) -> Tree:
         return compile_sql(expression, known_cell(self.column, self.missing), quoted)
 
+    def _number_in_group(self) -> Tree:
+        """Return the position of each counted row in its group, in the order of the file."""
+        counted = exp.true() if self.leaf.counting is None else self._expression(self.leaf.counting)
+        one = case([(counted, exp.Literal.number(1))], exp.Literal.number(0))
+        window = exp.Window(
+            this=exp.Sum(this=one),
+            partition_by=[self.column(name) for name in self.leaf.sequence],
+            order=exp.Order(expressions=[quoted("__row"), quoted("__part")]),
+        )
+        return case([(counted.copy(), exp.cast(window, "DOUBLE"))])
+
     def _early(self) -> list[tuple[Tree, Tree]]:
         branches = [(self._expression(one), text(f"missing:{reason}")) for reason, one in self.leaf.when]
         if self.leaf.source is not None or (self.leaf.derive and self.leaf.derive.kind in ("text", "any")):
@@ -175,6 +188,8 @@ class LeafSql:
         blank = text(f"missing:{self.leaf.missing.get('', 'blank')}")
         if self.leaf.derive is not None:
             blank = self._cause(self.leaf.derive)
+        elif self.leaf.sequence:
+            blank = text("missing:not_applicable")
         return [*branches, (is_null(self.own("t")), blank)]
 
     def _cause(self, expression: Expression) -> Tree:
@@ -200,7 +215,7 @@ class LeafSql:
         if self.leaf.variable.kind == "string":
             pattern = self.leaf.variable.schema.constraints.pattern
             return case([(matches(own, f"^(?:{pattern})$"), own.copy())]) if pattern else own
-        if derive is not None and derive.kind == "number":
+        if self.leaf.sequence or (derive is not None and derive.kind == "number"):
             return own
         return cast(extract(self._plain_number(own), NUMBER, 0), "DOUBLE")
 
