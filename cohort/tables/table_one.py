@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from cohort.errors import StudyError
+from cohort.dictionary.facts import ColumnFacts
+from cohort.errors import IncorporationError, StudyError
 from cohort.format import grouped
-from cohort.study.guards import resolve_facts
+from cohort.study.guards import check_incorporation, resolve_facts
 from cohort.tables.descriptive_rows import Ledger, Plan, variable_row
 from cohort.tables.groups import Group, Groups, make_groups
 from cohort.tables.labels import Labels, in_sentence, used_abbreviations
@@ -43,6 +44,7 @@ def table_one(
     labels: Labels | None = None,
     digits: int | Mapping[str, int] | None = None,
     min_cell: int | None = None,
+    acknowledge: str | Iterable[str] = (),
     caption: str | None = None,
 ) -> Table:
     """Describe patients by group, as the first table of a paper does.
@@ -78,6 +80,8 @@ def table_one(
         Decimals of numbers, or by column.
     min_cell : int, optional
         Counts below it are hidden, and so are those they could be computed from.
+    acknowledge : str or iterable of str, default=()
+        Guards to override; ``"incorporation"`` allows p-values of edema against the full ICANS grade.
     caption : str, optional
         Title; by default one is made.
 
@@ -89,6 +93,9 @@ def table_one(
 
     Raises
     ------
+    IncorporationError
+        When p-values are asked of a variable that is part of the grade that makes the groups, unless
+        acknowledged.
     StudyError
         When a column does not exist, is a date, or the grouping column makes no groups.
 
@@ -133,7 +140,8 @@ def table_one(
     rows = tuple(_rows(described, plan, ledger))
     title = caption if caption is not None else _title(groups)
     columns = _columns(plan)
-    notes = _notes(described, plan)
+    guard_notes = _incorporation([one.name for one in described], by, facts, acknowledge, plan)
+    notes = (*_notes(described, plan), *guard_notes)
     texts = [title, *notes, *_texts(columns), *(row.label.text for top in rows for _, row in top.lines())]
     return Table(
         columns=columns,
@@ -208,6 +216,23 @@ def group_columns(plan: Plan) -> tuple[Column, ...]:
         children = tuple(_group_column(group, plan) for group in groups.compared)
         columns.append(Column(groups.label, children, notes))
     return tuple(columns)
+
+
+def _incorporation(
+    names: Sequence[str],
+    by: str | None,
+    facts: Mapping[str, ColumnFacts],
+    acknowledge: str | Iterable[str],
+    plan: Plan,
+) -> tuple[str, ...]:
+    """Refuse p-values of what is part of the grade that makes the groups; say so where none are asked."""
+    if by is None:
+        return ()
+    allowed = acknowledge if plan.p else IncorporationError.guard
+    notes = check_incorporation(names, [by], facts, allowed)
+    if plan.p:
+        return tuple(f"{note[0].upper()}{note[1:]}." for note in notes)
+    return ("Cerebral edema is part of the ICANS grade by definition.",) if notes else ()
 
 
 def _columns(plan: Plan) -> tuple[Column, ...]:

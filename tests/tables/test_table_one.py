@@ -10,7 +10,7 @@ import pytest
 
 from cohort.dictionary.facts import ColumnFacts, declare_facts
 from cohort.dictionary.states import PRESENCE
-from cohort.errors import StudyError
+from cohort.errors import IncorporationError, StudyError
 from cohort.tables.table import Table
 from cohort.tables.table_one import table_one
 
@@ -179,6 +179,21 @@ def test_a_small_number_of_missing_values_cannot_be_computed():
     assert table.frame.loc[table.frame["stat"] == "n_known", "value"].isna().all()
 
 
+def test_edema_is_not_tested_against_a_grade_that_contains_it(patients):
+    facts = {
+        "severe_icans": ColumnFacts("daily", 30.0, measures=("icans_grade",)),
+        "edema_focal": ColumnFacts("at_exam", 30.0, part_of=("icans_grade",)),
+    }
+    frame = declare_facts(patients.rename(columns={"flair_deep": "edema_focal"}), facts)
+    call = {"by": "severe_icans", "variables": ["age_years", "edema_focal"]}
+    assert "Cerebral edema is part of the ICANS grade by definition." in table_one(frame, **call).source_notes
+    with pytest.raises(IncorporationError, match="edema_focal"):
+        table_one(frame, p=True, **call)
+    notes = table_one(frame, p=True, acknowledge="incorporation", **call).source_notes
+    assert any(note.startswith("Acknowledged incorporation: edema_focal") for note in notes)
+    assert len(table_one(frame, p=True, by="severe_icans", variables=["age_years"]).rows) == 1
+
+
 def test_labels_and_levels_can_be_named(patients):
     table = table_one(
         patients, variables=["sex"], labels={"sex": "Sex at birth", ("sex", "female"): "Women"}, caption="Who"
@@ -230,3 +245,29 @@ def test_errors_name_the_remedy_and_no_value(patients, call, pattern):
     assert caught.value.remedy
     assert "secret" not in str(caught.value)
     assert "2021" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_the_patients_does_not_matter(patients, seed):
+    columns = ["age_years", "crp_mg_dl", "sex", "bridging_therapy", "ecog", "flair_deep"]
+    shuffled = patients.sample(frac=1, random_state=seed)
+    first, second = (
+        table_one(frame, by="severe_icans", variables=columns, p=True) for frame in (patients, shuffled)
+    )
+    assert first == second
+    pd.testing.assert_frame_equal(first.frame, second.frame, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 10, 100])
+def test_more_patients_without_mri_change_no_proportion(patients, n):
+    extra = patients.iloc[[2] * n]  # grade known, not imaged
+    table = table_one(pd.concat([patients, extra]), by="severe_icans", variables=["flair_deep"])
+    finding = next(line for depth, line in table.lines if depth == 1 and "n/N" in line.label.text)
+    assert [cell.text for cell in finding.cells][:3] == ["3/5 (60%)", "1/2 (50%)", "2/3 (67%)"]
+
+
+def test_the_table_shows_rounded_what_the_frame_holds(patients):
+    table = table_one(patients, by="severe_icans", variables=["age_years"], continuous="mean")
+    cell = table.lines[0][1].cells[1]
+    assert dict(cell.numbers)["sd"] == number(table, variable="age_years", group="no", stat="sd")
+    assert dict(cell.numbers)["sd"] == pytest.approx(math.sqrt(250), rel=1e-15)
