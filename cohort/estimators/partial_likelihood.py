@@ -16,11 +16,10 @@ from scipy import linalg
 
 from cohort.errors import EstimationError
 from cohort.estimators.collinearity import first_dependent
-from cohort.estimators.cox_problem import CoxProblem, TiedEvents, no_information
+from cohort.estimators.cox_problem import BLOCK, CoxProblem, TiedEvents, no_information
 
 FloatArray = NDArray[np.float64]
 
-_BLOCK = 8192
 _MAX_ITERATIONS = 50
 _MAX_HALVINGS = 25
 # Newton's decrement U'I^-1 U (squared standard errors) after which one more step is the last: it squares the error.
@@ -185,9 +184,9 @@ def weighted_gram(Z: FloatArray, c: FloatArray) -> FloatArray:
     """Return Z' diag(c) Z block by block, so that the weighted copy stays in the processor's cache."""
     p = Z.shape[1]
     out = np.zeros((p, p))
-    for begin in range(0, len(Z), _BLOCK):
-        block = Z[begin : begin + _BLOCK]
-        out += block.T @ (block * c[begin : begin + _BLOCK, None])
+    for begin in range(0, len(Z), BLOCK):
+        block = Z[begin : begin + BLOCK]
+        out += block.T @ (block * c[begin : begin + BLOCK, None])
     return out
 
 
