@@ -52,10 +52,13 @@ def lab_value(
     peak_before : The peak before onset, with its caution.
     """
     known = lab["analyte"].astype("string")
-    if not (known == analyte).fillna(False).any():
+    names = set(known.dropna())
+    if isinstance(lab["analyte"].dtype, pd.CategoricalDtype):
+        names |= set(lab["analyte"].cat.categories)
+    if analyte not in names:
         raise StudyError(
             f"No row of the table holds the analyte {analyte!r}.",
-            evidence=f"analytes: {', '.join(sorted(known.dropna().unique()))}",
+            evidence=f"analytes: {', '.join(sorted(names))}",
             remedy="Name one of them.",
         )
     rows = lab[(known == analyte).fillna(False)]

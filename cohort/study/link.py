@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cohort.dictionary.derived import declare_derived
+from cohort.dictionary.derived import declare_derived, printed_unit
 from cohort.dictionary.facts import FACTS_KEY, declare_facts, declared_facts
 from cohort.errors import StudyError
 from cohort.neurotox.icans import GRADING_KEY
@@ -55,7 +55,9 @@ def link_frames(
     """
     require_unique_patients(population)
     base = population.drop(columns=[c for c in population.columns if ABOUT in c]).reset_index(drop=True)
-    known = declared_facts(population)
+    known = {
+        name: replace(fact, unit=printed_unit(fact.unit)) for name, fact in declared_facts(population).items()
+    }
     base.attrs = {}
     given = _recognise(frames)
     parts = [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohort.dictionary.derived import printed_unit
 from cohort.dictionary.facts import ColumnFacts, declare_facts, declared_facts
 from cohort.errors import StudyError, UnitsError
 from cohort.study.guards import check_mixed_scales
@@ -126,10 +128,8 @@ def summarize(
             },
         },
     }
-    facts = ColumnFacts(
-        known="daily", known_day=float(high), part_of=_parts(table, variable), label=label, unit=printed
-    )
-    return declare_facts(out, {name: facts})
+    facts = ColumnFacts("daily", float(high), label=label) if take == "count" else None
+    return declare_facts(out, {name: facts or _facts(table, variable, float(high), label, printed)})
 
 
 def _check_request(
@@ -184,7 +184,7 @@ def _one_unit(rows: pd.DataFrame, name: str) -> str:
             evidence=f"units: {', '.join(units)}",
             remedy="Choose one analyte with where=, or harmonise the units in the source's mapping.",
         )
-    return units[0] if units else ""
+    return printed_unit(units[0]) if units else ""
 
 
 def _check_scales(rows: pd.DataFrame, variable: str) -> None:
@@ -219,7 +219,13 @@ def _median(days: FloatArray) -> float | None:
     return float(np.median(days)) if len(days) and np.isfinite(days).all() else None
 
 
-def _parts(table: pd.DataFrame, variable: str) -> tuple[str, ...]:
-    """Return the grades that contain the variable, when the table says so."""
-    facts = declared_facts(table).get(variable)
-    return facts.part_of if facts is not None else ()
+def _facts(table: pd.DataFrame, variable: str, known_day: float, label: str, unit: str) -> ColumnFacts:
+    """Return the facts of the summary: it stays part of, and measures, the grades its variable does."""
+    own = declared_facts(table).get(variable, ColumnFacts())
+    return replace(
+        own,
+        known="daily",
+        known_day=known_day,
+        label=label or own.label,
+        unit=unit or printed_unit(own.unit),
+    )

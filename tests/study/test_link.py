@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import re
@@ -152,6 +153,17 @@ def test_a_frame_with_one_row_per_patient_is_linked_by_the_keys_it_has() -> None
     assert made["il6_pg_ml"].tolist()[:2] == [5.0, 8.0]
     assert made["il6_pg_ml"].isna().tolist() == [False, False, True, True]
     assert declared_facts(made)["il6_pg_ml"].known == "baseline"
+
+
+def test_an_empty_registry_gives_empty_frames() -> None:
+    tables = ("infusion", "neuro_assessment", "crs_assessment", "mri_exam", "mri_finding", "lab", "event")
+    empty = dataclasses.replace(REGISTRY, **{name: getattr(REGISTRY, name).iloc[:0] for name in tables})
+    made = Study(empty).require("adult", "age_years >= 18")  # type: ignore[arg-type]
+    data = made.link()
+    assert len(data) == 0
+    assert data.columns.tolist() == by_default().columns.tolist()
+    assert endpoint("icans", data).event_counts() == {"censored": 0, "icans": 0, "death": 0}
+    assert made.attrition["n_after"].tolist() == [0, 0, 0, 0]
 
 
 REFUSED = {

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 from small_registry import small_registry
 
-from cohort.dictionary.facts import declared_facts
-from cohort.errors import CohortError, MixedScalesError, StudyError, UnitsError
+from cohort.dictionary.derived import derived_facts
+from cohort.dictionary.facts import ColumnFacts, declare_facts, declared_facts
+from cohort.errors import CohortError, IncorporationError, MixedScalesError, StudyError, UnitsError
 from cohort.study.biomarkers import lab_value, peak_before
+from cohort.study.guards import check_incorporation
 from cohort.study.summaries import summarize
 
 LAB = small_registry().lab
@@ -84,6 +86,21 @@ def test_earlier_summaries_stay_told() -> None:
     made = peak_before(lab_value(data(), LAB, "ferritin"), LAB, "crp")
     assert list(made.attrs["cohort_summaries"]) == ["ferritin_max", "crp_peak_before_onset"]
     assert declared_facts(made)["ferritin_max"].unit == "ng/mL"
+
+
+def test_a_summary_stays_part_of_the_grade_its_variable_is_part_of() -> None:
+    part = ColumnFacts("daily", None, part_of=("icans_grade",), label="ICE score")
+    neuro = declare_facts(NEURO.assign(ice_score=10), {"ice_score": part})
+    made = summarize(data(), neuro, name="lowest_ice", variable="ice_score", take="min", window=(0, 30))
+    facts = declared_facts(made)["lowest_ice"]
+    assert (facts.part_of, facts.known_day, facts.label) == (("icans_grade",), 30.0, "ICE score")
+    with pytest.raises(IncorporationError):
+        check_incorporation(["lowest_ice"], ["severe_icans"], {**derived_facts(), "lowest_ice": facts})
+
+
+def test_an_analyte_nobody_measured_is_missing_and_an_unknown_one_an_error() -> None:
+    none = LAB[LAB["analyte"] == "ferritin"]  # crp stays a category
+    assert peak_before(data(), none, "crp")["crp_peak_before_onset"].isna().all()
 
 
 NEURO = small_registry().neuro_assessment
