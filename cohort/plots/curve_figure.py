@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -169,6 +169,13 @@ def time_axis(
         ticks = follow_up_ticks(longest, unit=unit, display_unit=display_unit)
     printed = display_unit or unit
     return TimeAxis(ticks, units_ratio(unit, display_unit), label or f"Time ({printed})")
+
+
+def until_curves_end(time: TimeAxis, drawn: Sequence[curves.Steps]) -> TimeAxis:
+    """Leave out ticks beyond the first one that no curve passes."""
+    longest = max(float(points.time[-1]) for points in drawn)
+    enough = int(np.searchsorted(time.ticks, longest * (1 - 1e-9)))
+    return replace(time, ticks=time.ticks[: max(2, enough + 1)])
 
 
 def last_follow_up(curve: pd.DataFrame, groups: Sequence[curves.Group]) -> dict[str, float]:

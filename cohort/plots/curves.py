@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
+# Words of the field that are written in capitals.
+_ABBREVIATIONS = frozenset(
+    ("capd", "clocc", "cns", "crp", "crs", "ct", "ecog", "eeg", "easix", "flair", "icaht", "icans", "ice")
+    + ("ldh", "mri", "nrm", "pet", "pres")
+)
 LINE_HEIGHT_PT = style.FONT_SIZE * 1.28
 
 
@@ -108,14 +113,18 @@ def rows_of(frame: pd.DataFrame, column: str, key: str) -> pd.DataFrame:
 
 
 def readable(key: str) -> str:
-    """Print a name of the data with spaces for its underscores; anything but a plain name stays as it is.
+    """Print a name of the data with spaces for underscores and capitals for abbreviations of the field.
+
+    Anything but a plain name stays as it is.
 
     Examples
     --------
-    >>> readable("cerebral_edema"), readable("bs(age_years, df=3)")
-    ('cerebral edema', 'bs(age_years, df=3)')
+    >>> readable("cerebral_edema"), readable("flair_deep"), readable("bs(age_years, df=3)")
+    ('cerebral edema', 'FLAIR deep', 'bs(age_years, df=3)')
     """
-    return key.replace("_", " ") if key.isidentifier() else key
+    if not key.isidentifier():
+        return key
+    return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in key.split("_"))
 
 
 def make_groups(

@@ -120,13 +120,14 @@ def plot_forest(
 
 
 def _limits(rows: Sequence[Row]) -> tuple[float, float]:
-    """Smallest symmetrical axis that holds every estimate and four of five limits."""
+    """Smallest symmetrical axis that holds everything, or beyond 4 every estimate and four of five limits."""
     drawn = [row for row in rows if row.kind == "estimate"]
     if not drawn:
         return (0.25, 4.0)
     farthest = max(abs(np.log(row.estimate)) for row in drawn) * 1.05
     ends = np.abs(np.log([v for row in drawn for v in (row.low, row.high) if np.isfinite(v) and v > 0]))
-    needed = max(farthest, float(np.quantile(ends, 0.8)) if len(ends) else 0.0)
+    largest, most = (float(np.quantile(ends, q)) if len(ends) else 0.0 for q in (1.0, 0.8))
+    needed = max(farthest, min(largest, max(most, float(np.log(4.0)))))
     end = next((limit for limit in _LIMITS if np.log(limit) >= needed), _LIMITS[-1])
     return (1 / end, end)
 

@@ -21,6 +21,7 @@ from cohort.plots.curve_figure import (
     last_follow_up,
     text_lines,
     time_axis,
+    until_curves_end,
 )
 from cohort.plots.risk_table import RiskStyle
 from cohort.plots.time_axis import TimeUnit
@@ -73,7 +74,8 @@ def plot_incidence(
     outcomes : sequence of str, default=None
         Outcomes to draw, in order; all by default.
     times : array-like, default=None
-        Ticks, in ``unit``; the times of the risk table by default.
+        Ticks, in ``unit``; the times of the risk table by default. Those beyond the end of all curves are
+        left out.
     unit, display_unit : {'days', 'weeks', 'months', 'years'}
         Unit of the frame, and the unit that the axis prints (the same by default).
     xlabel, ylabel : str
@@ -127,7 +129,7 @@ def plot_incidence(
         groups,
         drawn,
         [],
-        time,
+        until_curves_end(time, drawn) if stop_below else time,
         limit,
         ylabel,
         table,

@@ -112,10 +112,11 @@ def plot_mri_timing(
     if not timed.any():
         raise CohortError("No MRI has a day relative to ICANS onset.", evidence=f"{len(frame)} rows")
     states = _states(frame[result]) if result else np.full(len(frame), "present")
-    lanes = _lanes(days[timed], frame[grade][timed], states[timed])
     new_figure = ax is None
     with style.theme():
         ax = layout.own_axes(ax, width_mm, height_mm)
+        apart = _PITCH_PT * _span(days[timed]) / _room(ax)
+        lanes = _lanes(days[timed], frame[grade][timed], states[timed], apart)
         bottoms = _lane_axes(ax, lanes, days[timed], xlabel)
         for lane, bottom in zip(lanes, bottoms, strict=True):
             _draw_lane(ax, lane, bottom)
@@ -137,26 +138,54 @@ def _states(results: pd.Series) -> NDArray[np.str_]:
     return np.select(decided, ["present", "absent"], "other")
 
 
-def _lanes(delay: NDArray[np.float64], grades: pd.Series, states: NDArray[np.str_]) -> list[Lane]:
+def _lanes(
+    delay: NDArray[np.float64], grades: pd.Series, states: NDArray[np.str_], apart: float
+) -> list[Lane]:
     known = grades.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
     lanes = [
-        _lane(f"Grade {g:g}", palette.grade_color(round(g)), delay[known == g], states[known == g])
+        _lane(f"Grade {g:g}", palette.grade_color(g), delay[known == g], states[known == g], apart)
         for g in np.unique(known[np.isfinite(known)]).tolist()
     ]
     if np.isnan(known).any():
-        lanes.append(
-            _lane("Grade not\ndeterminable", _UNKNOWN_COLOR, delay[np.isnan(known)], states[np.isnan(known)])
-        )
+        gone = np.isnan(known)
+        lanes.append(_lane("Grade not\ndeterminable", _UNKNOWN_COLOR, delay[gone], states[gone], apart))
     return lanes
 
 
-def _lane(label: str, color: str, delay: NDArray[np.float64], states: NDArray[np.str_]) -> Lane:
+def _lane(label: str, color: str, delay: NDArray[np.float64], states: NDArray[np.str_], apart: float) -> Lane:
     rank = np.array([list(_RESULTS).index(s) for s in states.tolist()], dtype=float)
     order = np.lexsort((rank, delay))
-    days = delay[order]
-    first = np.searchsorted(days, days, side="left")
-    levels = np.arange(len(days)) - first
-    return Lane(label, color, days, states[order].tolist(), levels.astype(np.int64))
+    return Lane(label, color, delay[order], states[order].tolist(), stack_levels(delay[order], apart))
+
+
+def stack_levels(days: NDArray[np.float64], apart: float) -> NDArray[np.int64]:
+    """Lift each mark to the lowest level on which the mark before it is at least ``apart`` days away.
+
+    Examples
+    --------
+    >>> stack_levels(np.array([0.0, 0.0, 1.0, 2.0]), apart=1.5).tolist()
+    [0, 1, 2, 0]
+    """
+    ends: list[float] = []  # day of the last mark on each level
+    levels = []
+    for day in days.tolist():
+        level = next((k for k, end in enumerate(ends) if end < day and day - end >= apart), len(ends))
+        ends[level : level + 1] = [day]
+        levels.append(level)
+    return np.array(levels, dtype=np.int64)
+
+
+def _span(days: NDArray[np.float64]) -> float:
+    """Days that the axis covers."""
+    return max(0.0, float(days.max())) - min(0.0, float(days.min())) + 2
+
+
+def _room(ax: Axes) -> float:
+    """Points that the texts on both sides leave for the axis."""
+    texts = layout.widest(ax, ["determinable"], fontweight="bold") + layout.widest(
+        ax, ["n=99; median 99 (-99 to 99)"]
+    )
+    return max(40.0, sum(layout.room_around(ax)) - texts - 12)
 
 
 def _lane_axes(ax: Axes, lanes: Sequence[Lane], delay: NDArray[np.float64], xlabel: str) -> list[float]:

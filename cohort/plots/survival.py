@@ -19,6 +19,7 @@ from cohort.plots.curve_figure import (
     last_follow_up,
     text_lines,
     time_axis,
+    until_curves_end,
 )
 from cohort.plots.risk_table import RiskStyle
 from cohort.plots.time_axis import TimeUnit
@@ -69,7 +70,8 @@ def plot_survival(
     ax : Axes, default=None
         Where to draw; its slot of the figure takes the table as well. None makes a new pyplot figure.
     times : array-like, default=None
-        Ticks, in ``unit``; the times of the risk table by default.
+        Ticks, in ``unit``; the times of the risk table by default. Those beyond the end of all curves are
+        left out.
     unit, display_unit : {'days', 'weeks', 'months', 'years'}
         Unit of the frame, and the unit that the axis prints (the same by default).
     xlabel, ylabel : str
@@ -113,13 +115,14 @@ def plot_survival(
     frames = [_oriented(curves.rows_of(curve, "strata", g.key), rising) for g in groups]
     last = last_follow_up(curve, groups)
     time = time_axis(times, risk_table, max(last.values()), unit, display_unit, xlabel)
+    steps = [curves.steps(rows, 0.0 if rising else 1.0, stop_below, time.end) for rows in frames]
     table = None if risk_table is None else RiskTable(risk_table, groups, last, ("",), risk_style)
     named = table is None and bool(groups[0].label)
     figure = CurveFigure(
         groups,
-        [curves.steps(rows, 0.0 if rising else 1.0, stop_below, time.end) for rows in frames],
+        steps,
         frames if censor_marks else [],
-        time,
+        until_curves_end(time, steps) if stop_below else time,
         1.0,
         ylabel or ("Event probability (%)" if rising else "Survival probability (%)"),
         table,

@@ -31,6 +31,32 @@ def units_ratio(unit: str, display_unit: str | None) -> float:
     return DAYS_IN[display_unit or unit] / DAYS_IN[unit]
 
 
+def readable_unit(horizon: float, unit: TimeUnit = "days") -> TimeUnit:
+    """Choose the unit that an axis should print: days up to 13 weeks, months up to 6 years, then years.
+
+    Parameters
+    ----------
+    horizon : float
+        Last time to show, in ``unit``.
+    unit : {'days', 'weeks', 'months', 'years'}, default='days'
+        Unit of the data; only days and weeks are replaced by a longer unit.
+
+    Returns
+    -------
+    str
+        Unit for ``display_unit=``.
+
+    Examples
+    --------
+    >>> readable_unit(30), readable_unit(730), readable_unit(24, "months")
+    ('days', 'months', 'months')
+    """
+    days = horizon * DAYS_IN[unit]
+    if unit not in ("days", "weeks") or days <= 91:
+        return unit
+    return "months" if days <= 6 * DAYS_IN["years"] else "years"
+
+
 def follow_up_ticks(
     horizon: float, *, unit: TimeUnit = "days", display_unit: TimeUnit | None = None, most: int = 8
 ) -> NDArray[np.float64]:

@@ -278,3 +278,14 @@ def test_repeated_pairs_are_refused() -> None:
 def test_unknown_status_is_named() -> None:
     with pytest.raises(CohortError, match="finished"):
         plot_status_matrix(statuses().assign(status="finished"))
+
+
+def test_marks_of_neighboring_days_do_not_touch_on_a_long_axis() -> None:
+    rng = np.random.default_rng(8)
+    days = np.concatenate([rng.integers(-50, 0, 30), rng.integers(0, 8, 60)])
+    ax = plot_mri_timing(pd.DataFrame({"days_from_onset": days, "icans_grade": 3}))
+    (marks,) = [line for line in ax.lines if line.get_gid() == "marks" and len(line.get_xdata())]
+    pixels = ax.transData.transform(np.column_stack([marks.get_xdata(), marks.get_ydata()]))
+    distance = np.hypot(*np.moveaxis(pixels[:, None] - pixels[None], -1, 0))
+    size = marks.get_markersize() / 72 * ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+    assert distance[~np.eye(len(pixels), dtype=bool)].min() >= size

@@ -106,3 +106,10 @@ def test_log_scale_estimates_are_refused() -> None:
     frame["estimate"] = np.log(frame["estimate"])
     with pytest.raises(CohortError, match="exponentiate=True"):
         plot_forest(frame)
+
+
+def test_nothing_is_clipped_within_a_quarter_to_four() -> None:
+    frame = regression().iloc[[0, 2, 3]].assign(conf_high=[1.43, 1.05, 3.79])
+    ax = plot_forest(frame)
+    assert ax.get_xlim() == (0.25, 4.0)
+    assert drawn(ax, "arrow") == []

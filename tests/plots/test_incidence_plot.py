@@ -24,11 +24,11 @@ def texts(ax: Axes, gid: str) -> list[str]:
 def test_each_curve_is_its_rows_from_zero() -> None:
     ax = plot_incidence(CURVE, times=TIMES, stop_below=0)
     drawn = {line.get_label(): line for line in ax.lines if line.get_gid() == "curve"}
-    assert list(drawn) == ["relapse, axi-cel", "relapse, tisa-cel", "nrm, axi-cel", "nrm, tisa-cel"]
+    assert list(drawn) == ["relapse, axi-cel", "relapse, tisa-cel", "NRM, axi-cel", "NRM, tisa-cel"]
     rows = CURVE[(CURVE["strata"] == "tisa-cel") & (CURVE["outcome"] == "nrm") & (CURVE["time"] <= 720)]
     n = len(rows) + 1
-    assert_array_equal(drawn["nrm, tisa-cel"].get_xdata()[:n], [0.0, *rows["time"]])
-    assert_array_equal(drawn["nrm, tisa-cel"].get_ydata()[:n], [0.0, *rows["estimate"]])
+    assert_array_equal(drawn["NRM, tisa-cel"].get_xdata()[:n], [0.0, *rows["time"]])
+    assert_array_equal(drawn["NRM, tisa-cel"].get_ydata()[:n], [0.0, *rows["estimate"]])
 
 
 def test_color_is_the_group_and_line_style_the_outcome() -> None:

@@ -265,3 +265,12 @@ def test_whole_days_print_no_decimals() -> None:
     )
     ax = plot_survival(CURVE, times=TIMES, median=median)
     assert texts(ax, "annotation")[-1] == "axi-cel 275 (201–348)"
+
+
+def test_ticks_beyond_all_curves_are_left_out() -> None:
+    times = [0.0, 180.0, 360.0, 540.0, 720.0, 900.0, 1080.0]
+    ax = plot_survival(CURVE, risk_table=counts_at(PATIENTS, times))
+    ends = [line.get_xdata()[-1] for line in lines(ax, "curve")]
+    shown = ax.get_xticks()
+    assert shown[-1] >= max(ends) > shown[-2]
+    assert plot_survival(CURVE, times=times, stop_below=0).get_xticks()[-1] == 1080
