@@ -107,13 +107,14 @@ def draw_survival(result: KaplanMeier, ax: Axes | None, risk_table: bool, times:
     """Draw survival curves from their tidy frame."""
     from cohort.plots.survival import plot_survival
 
-    ticks = _ticks(times, max(g.table.last_time for g in result.groups), result.unit)
+    ticks, printed = _ticks(times, max(g.table.last_time for g in result.groups), result.unit)
     return plot_survival(
         result.tidy(),
         risk_table=result.counts(ticks) if risk_table else None,
         ax=ax,
         times=ticks,
         unit=cast("TimeUnit", result.unit),
+        display_unit=printed,
         logrank_p=None if result.test.reason else result.test.p_value,
         median=result.median(),
     )
@@ -125,7 +126,7 @@ def draw_incidence(
     """Draw cumulative incidence curves from their tidy frame."""
     from cohort.plots.incidence import plot_incidence
 
-    ticks = _ticks(times, max(g.table.last_time for g in result.groups), result.unit)
+    ticks, printed = _ticks(times, max(g.table.last_time for g in result.groups), result.unit)
     gray = result.gray_test
     return plot_incidence(
         result.tidy(),
@@ -133,13 +134,17 @@ def draw_incidence(
         ax=ax,
         times=ticks,
         unit=cast("TimeUnit", result.unit),
+        display_unit=printed,
         gray=gray[gray["reason"] == ""] if len(result.groups) > 1 else None,
     )
 
 
-def _ticks(times: ArrayLike | None, last: float, unit: str) -> FloatArray:
-    from cohort.plots.time_axis import follow_up_ticks
+def _ticks(times: ArrayLike | None, last: float, unit: str) -> tuple[FloatArray, TimeUnit]:
+    """Ticks in the unit of the data, and the unit to print: a long follow-up in days prints months."""
+    from cohort.plots.time_axis import follow_up_ticks, readable_unit
 
+    own = cast("TimeUnit", unit)
     if times is not None:
-        return np.unique(np.asarray(times, dtype=float))
-    return follow_up_ticks(last, unit=cast("TimeUnit", unit))
+        return np.unique(np.asarray(times, dtype=float)), own
+    printed = readable_unit(last, own)
+    return follow_up_ticks(last, unit=own, display_unit=printed), printed

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # Words of the field that are written in capitals.
 _ABBREVIATIONS = frozenset(
-    ("capd", "clocc", "cns", "crp", "crs", "ct", "ecog", "eeg", "easix", "flair", "icaht", "icans", "ice")
-    + ("ldh", "mri", "nrm", "pet", "pres")
+    {"capd", "clocc", "cns", "crp", "crs", "ct", "ecog", "eeg", "easix", "flair", "icaht", "icans", "ice"}
+    | {"ldh", "mri", "nrm", "pet", "pres"}
 )
 LINE_HEIGHT_PT = style.FONT_SIZE * 1.28
 
