@@ -99,12 +99,12 @@ def _patients(world: World) -> pd.DataFrame:
 
 
 def _daily(world: World) -> pd.DataFrame:
-    """One row per patient and day up to day 30, or to the end of neurotoxicity and CRS when that is later."""
+    """One row per patient and day up to day 30, or to two days after the last of neurotoxicity and CRS."""
     full, blind = world.grade(world.edema), world.grade()
     day = np.arange(full.shape[1])
     active = (full > 0) | (world.crs.grade > 0)
     last = np.where(active.any(axis=1), day[-1] - active[:, ::-1].argmax(axis=1), 0)
-    keep = world.alive & (day[None, :] <= np.maximum(last, ACUTE_WINDOW)[:, None])
+    keep = world.alive & (day[None, :] <= np.maximum(last + 2, ACUTE_WINDOW)[:, None])
     rows, days = np.nonzero(keep)
     out = world.patients[["patient_id", "source"]].iloc[rows].reset_index(drop=True)
     out["day"] = days
