@@ -102,7 +102,9 @@ def _covariance(
     a = -h[:, :, None] * h[:, None, :] / total[:, None, None]
     groups = np.arange(n.shape[1])
     a[:, groups, groups] += h
-    dc = a * np.divide(dF, 1 - (F - dF), out=np.zeros_like(dF), where=dF > 0)[:, None, None]
+    # once the pooled F has reached 1 only one group is left at risk, and a is 0
+    free = 1 - (F - dF)
+    dc = a * np.divide(dF, free, out=np.zeros_like(dF), where=free > 1e-12)[:, None, None]
     later = dc.sum(axis=0) - np.cumsum(dc, axis=0)  # c(infinity) - c(u)
     ratio = np.divide((1 - F)[:, None], S, out=np.zeros_like(S), where=S > 0)
     own = a + np.where(S > 0, 1 - ratio, 1.0)[:, None, :] * later

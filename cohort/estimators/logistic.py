@@ -63,11 +63,14 @@ class LogisticState:
         Its gradient (Firth's modified score).
     information : array of shape (p, p)
         Fisher information of the unpenalized likelihood.
+    curvature : array of shape (p, p)
+        Matrix of the Newton step: the information, under Firth that of the data augmented by the hat values.
     """
 
     log_likelihood: float
     score: FloatArray
     information: FloatArray
+    curvature: FloatArray
 
 
 def logistic_state(X: FloatArray, y: FloatArray, beta: FloatArray, penalty: Penalty) -> LogisticState:
@@ -92,7 +95,7 @@ def logistic_state(X: FloatArray, y: FloatArray, beta: FloatArray, penalty: Pena
     eta = X @ beta
     pi = expit(eta)
     W = pi * expit(-eta)
-    information = X.T @ (X * W[:, None])
+    information = curvature = X.T @ (X * W[:, None])
     log_likelihood = float(y @ eta - np.logaddexp(0.0, eta).sum())
     residual = y - pi
     if penalty == "firth":
@@ -100,8 +103,10 @@ def logistic_state(X: FloatArray, y: FloatArray, beta: FloatArray, penalty: Pena
         # h: diagonal of the hat matrix; score of Heinze and Schemper 2002, equation 2
         h = W * (solve_triangular(L, X.T, lower=True) ** 2).sum(axis=0)
         residual = residual + h * (0.5 - pi)
+        # derivative of that score with the hat values held (each row also counts h/2 as event and non-event)
+        curvature = X.T @ (X * (W * (1 + h))[:, None])
         log_likelihood += float(np.log(np.diag(L)).sum())
-    return LogisticState(log_likelihood, X.T @ residual, information)
+    return LogisticState(log_likelihood, X.T @ residual, information, curvature)
 
 
 def fit_logistic(
@@ -166,7 +171,7 @@ def newton_step(state: LogisticState, free: NDArray[np.bool_]) -> FloatArray | N
     Parameters
     ----------
     state : LogisticState
-        Score and information.
+        Score and curvature.
     free : array of shape (p,)
         Which coefficients move.
 
@@ -177,7 +182,7 @@ def newton_step(state: LogisticState, free: NDArray[np.bool_]) -> FloatArray | N
     """
     step = np.zeros(len(free))
     try:
-        factor = cho_factor(state.information[np.ix_(free, free)])
+        factor = cho_factor(state.curvature[np.ix_(free, free)])
     except np.linalg.LinAlgError:
         return None
     step[free] = cho_solve(factor, state.score[free])
