@@ -67,6 +67,7 @@ def plot_mri_timing(
     delay: str = "days_from_onset",
     grade: str = "icans_grade",
     result: str | None = None,
+    window: tuple[float, float] | None = None,
     ax: Axes | None = None,
     xlabel: str = "Days from ICANS onset to MRI",
     width_mm: float = 115.0,
@@ -89,6 +90,9 @@ def plot_mri_timing(
     result : str, default=None
         Column with ``absent``, ``present``, ``indeterminate``, ``not_assessable`` (or no/yes), for example
         ``any_abnormal_finding``; None draws all marks filled.
+    window : tuple of float, default=None
+        Days from onset to draw, both ends included, for example to leave out baseline scans; the notes count
+        the rows outside.
     ax : Axes, default=None
         Where to draw; None makes a new pyplot figure whose height follows from the stacks.
     xlabel : str
@@ -104,11 +108,13 @@ def plot_mri_timing(
     Raises
     ------
     CohortError
-        When a column is missing, or no row has a day.
+        When a column is missing, or no row has a day (inside the window).
     """
     require_columns(frame, [delay, grade, *([result] if result else [])], "the MRI timing")
     days = frame[delay].to_numpy(dtype=float, na_value=np.nan)
-    timed = np.isfinite(days)
+    low, high = window if window is not None else (-np.inf, np.inf)
+    known = np.isfinite(days)
+    timed = known & (days >= low) & (days <= high)
     if not timed.any():
         raise CohortError("No MRI has a day relative to ICANS onset.", evidence=f"{len(frame)} rows")
     states = _states(frame[result]) if result else np.full(len(frame), "present")
@@ -128,7 +134,9 @@ def plot_mri_timing(
             layout.fit(ax)
         if new_figure and height_mm is None:
             layout.fit_to_height(ax, _PITCH_MM * (bottoms[-1] + lanes[-1].height + 1))
-    style.add_notes(ax, _notes(int((~timed).sum()), bool(result)))
+    outside = int((known & ~timed).sum())
+    beyond = [f"Not drawn: {outside:,} outside days {interval(low, high, 0)} from onset."] if outside else []
+    style.add_notes(ax, [*_notes(int((~known).sum()), bool(result)), *beyond])
     return ax
 
 

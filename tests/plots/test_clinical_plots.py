@@ -289,3 +289,15 @@ def test_marks_of_neighboring_days_do_not_touch_on_a_long_axis() -> None:
     distance = np.hypot(*np.moveaxis(pixels[:, None] - pixels[None], -1, 0))
     size = marks.get_markersize() / 72 * ax.get_figure(root=True).dpi  # type: ignore[union-attr]
     assert distance[~np.eye(len(pixels), dtype=bool)].min() >= size
+
+
+def test_scans_outside_the_window_are_counted_not_drawn() -> None:
+    frame = pd.DataFrame({"days_from_onset": [-40, -7, 0, 3, 30, 31, None], "icans_grade": 3})
+    ax = plot_mri_timing(frame, window=(-7, 30))
+    (marks,) = [line for line in ax.lines if line.get_gid() == "marks" and len(line.get_xdata())]
+    assert_array_equal(marks.get_xdata(), [-7, 0, 3, 30])
+    fig = ax.get_figure(root=True)
+    assert fig is not None
+    notes = style.figure_notes(fig)
+    assert "Not drawn: 2 outside days −7 to 30 from onset." in notes
+    assert "Not drawn: 1 without a day relative to onset." in notes
