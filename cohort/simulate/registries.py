@@ -90,6 +90,20 @@ def simulate_registries(n: int = 500, seed: int = 1, folder: str | Path | None =
     RangeError
         When ``n`` is below 30 or ``seed`` is negative.
 
+    Notes
+    -----
+    ``truth`` holds one row per patient (``patients``: identifiers, baseline, highest grades in days 0 to 30
+    with and without imaging, onset, days of relapse and death, observed and unobserved), per patient and
+    day (``daily``: grades and the signs that make them, whether a scan told of edema, whether ICE was
+    asked), per examination (``exams``), per examination, finding and reader (``findings``: ``truth`` beside
+    ``presence`` as read), per lesion (``lesions``), event, treatment and center. ``effects`` declares every
+    true effect with its scale, and the marginal odds ratio of severe ICANS for the deep FLAIR pattern that
+    follows from them. ``traps`` says how harmonisation has to report each fault.
+
+    Lesions and the course of ICANS depend on each other only through the imaging-blind grade; scans are
+    prompted by the grade and the habit of the center, never by the lesion. Registries lose 30% of grades 1
+    and 2.
+
     Examples
     --------
     >>> import cohort as co
