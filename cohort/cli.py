@@ -136,4 +136,4 @@ def _one_line(kind: type[BaseException], error: BaseException, _trace: Traceback
 def main() -> None:
     """Start the command without ever printing a traceback."""
     sys.excepthook = _one_line
-    app()
+    typer.main.get_command(app)()

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 
-from cohort.dictionary.facts import declared_facts
 from cohort.errors import StudyError
 from cohort.format import fixed, n_of_total
 from cohort.neurotox.linkage import mri_timing
 from cohort.plots.finding_by_grade import plot_finding_by_grade
 from cohort.plots.grade_bars import plot_grade_bars
 from cohort.plots.mri_timing import plot_mri_timing
-from cohort.report.outcome import Drawing, Outcome
+from cohort.report.outcome import Outcome, drawing
 from cohort.report.prepare import Prepared
 from cohort.report.spec import DescribeSpec, GradesSpec, ImagingTableSpec, MriTimingSpec, TableOneSpec
+from cohort.report.words import column_with_unit, column_words
 from cohort.tables.imaging_table import imaging_table
+from cohort.tables.labels import in_sentence
 from cohort.tables.plain_table import PlainColumn, plain_table
 from cohort.tables.table_one import table_one
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
-def label_of(data: pd.DataFrame, column: str) -> str:
-    """Return the label of a column as printed, with its unit."""
-    fact = declared_facts(data).get(column)
-    if fact is None or not fact.label:
-        return column.replace("_", " ")
-    return f"{fact.label}, {fact.unit}" if fact.unit else fact.label
 
 
 def characteristics(name: str, part: TableOneSpec, prepared: Prepared) -> Outcome:
@@ -69,14 +57,15 @@ def imaging_by_grade(name: str, part: ImagingTableSpec, prepared: Prepared) -> O
     axes = plot_finding_by_grade(table.frame, min_cell=min_cell)
     title = part.title or "MRI findings by ICANS grade"
     imaged = int((prepared.data["mri_status"] == "imaged").sum())
+    recorded = int((prepared.data["mri_status"] != "unknown").sum())
     sentence = (
         f"MRI within days {prepared.spec.imaging.window[0]}–{prepared.spec.imaging.window[1]} was made in "
-        f"{n_of_total(imaged, len(prepared.data))} patients; "
+        f"{n_of_total(imaged, recorded)} of the patients whose source records MRI; "
         "each proportion is of those in whom the finding could be assessed."
     )
     legend = (
         f"{title}. Share of patients with the finding among those imaged and assessable, by "
-        f"{label_of(prepared.data, part.by).lower()}; n/N in each cell."
+        f"{in_sentence(column_words(prepared.data, part.by))}; n/N in each cell."
     )
     return Outcome(
         name,
@@ -84,7 +73,7 @@ def imaging_by_grade(name: str, part: ImagingTableSpec, prepared: Prepared) -> O
         title,
         sentences=(sentence,),
         tables={name: table.with_caption(title)},
-        drawings=(Drawing(name, _figure(axes), legend),),
+        drawings=(drawing(name, axes, legend),),
         frames={name: table.frame},
     )
 
@@ -94,6 +83,7 @@ def timing_of_mri(name: str, part: MriTimingSpec, prepared: Prepared) -> Outcome
     exams = prepared.registry.mri_exam
     exams = exams[exams["patient_id"].isin(prepared.data["patient_id"])]
     frame = mri_timing(exams, prepared.episodes)
+    frame = frame[frame["mri_day"].between(*prepared.spec.imaging.window)]
     title = part.title or "Timing of MRI against ICANS onset"
     known = frame["days_from_onset"].dropna().astype(float)
     counts = known.value_counts().sort_index().rename_axis("days_from_onset").rename("n").reset_index()
@@ -105,7 +95,7 @@ def timing_of_mri(name: str, part: MriTimingSpec, prepared: Prepared) -> Outcome
         else "No examination of a patient with ICANS has a known day."
     )
     drawings = (
-        (Drawing(name, _figure(plot_mri_timing(frame)), f"{title}. Day 0 is the onset of ICANS."),)
+        (drawing(name, plot_mri_timing(frame), f"{title}. Day 0 is the onset of ICANS."),)
         if len(known)
         else ()
     )
@@ -125,7 +115,7 @@ def grades_by_group(name: str, part: GradesSpec, prepared: Prepared) -> Outcome:
         .sort_values(["group", "grade"], ignore_index=True)
     )
     counts["n_patients"] = counts.groupby("group")["n"].transform("sum")
-    title = part.title or f"Maximum ICANS grade by {label_of(data, part.by).lower()}"
+    title = part.title or f"Maximum ICANS grade by {in_sentence(column_words(data, part.by))}"
     wide = counts.pivot_table(index="group", columns="grade", values="n", aggfunc="sum", fill_value=0)
     totals = wide.sum(axis=1)
     columns = [
@@ -135,7 +125,9 @@ def grades_by_group(name: str, part: GradesSpec, prepared: Prepared) -> Outcome:
         )
         for grade in wide.columns
     ]
-    stub = PlainColumn(label_of(data, part.by), lambda frame: list(frame.index.astype(str)), align="left")
+    stub = PlainColumn(
+        column_with_unit(data, part.by), lambda frame: list(frame.index.astype(str)), align="left"
+    )
     table = plain_table(wide, stub, columns, caption=title)
     axes = plot_grade_bars(counts)
     legend = (
@@ -146,7 +138,7 @@ def grades_by_group(name: str, part: GradesSpec, prepared: Prepared) -> Outcome:
         part.kind,
         title,
         tables={name: table},
-        drawings=(Drawing(name, _figure(axes), legend),),
+        drawings=(drawing(name, axes, legend),),
         frames={name: counts},
     )
 
@@ -194,7 +186,7 @@ def _described(data: pd.DataFrame, column: str) -> pd.DataFrame:
         counts = known.astype("string").value_counts().sort_index()
         rows = [(str(level), n_of_total(int(n), len(known)), float(n)) for level, n in counts.items()]
     return pd.DataFrame(rows, columns=["statistic", "text", "value"]).assign(
-        variable=label_of(data, column), n_known=len(known), n=len(values)
+        variable=column_with_unit(data, column), n_known=len(known), n=len(values)
     )
 
 
@@ -206,7 +198,3 @@ def _require_columns(data: pd.DataFrame, columns: Iterable[str], name: str) -> N
             evidence=f"columns: {', '.join(missing)}",
             remedy="look at `data.columns` of a run, or declare them under `variables:` or `summaries:`",
         )
-
-
-def _figure(axes: Axes) -> Figure:
-    return cast("Figure", axes.figure)

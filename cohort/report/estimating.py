@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import math
+from collections.abc import Callable
 
 import pandas as pd
 
 from cohort.errors import StudyError
 from cohort.format import fixed, interval, p_value, ratio
-from cohort.models.cox import cox
-from cohort.models.cumulative_incidence import cumulative_incidence
-from cohort.models.kaplan_meier import kaplan_meier
-from cohort.models.odds_ratio import odds_ratio
+from cohort.models.cox import CoxRegression, cox
+from cohort.models.cumulative_incidence import CumulativeIncidence, cumulative_incidence
+from cohort.models.kaplan_meier import KaplanMeier, kaplan_meier
+from cohort.models.odds_ratio import OddsRatio, odds_ratio
 from cohort.models.two_by_two import two_by_two
-from cohort.report.outcome import Drawing, Outcome
+from cohort.report.outcome import Outcome, drawing
 from cohort.report.prepare import Prepared
 from cohort.report.spec import CoxSpec, IncidenceSpec, KaplanMeierSpec, OddsRatioSpec, TwoByTwoSpec
+from cohort.report.words import (
+    column_words,
+    event_words,
+    headline,
+    left_out_sentence,
+    row_words,
+)
 from cohort.study.endpoints import Endpoint
+from cohort.tables.labels import in_sentence, level_label
 from cohort.tables.plain_table import PlainColumn, plain_table
 from cohort.tables.regression_table import regression_table
 from cohort.tables.table import Table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 def survival_curves(name: str, part: KaplanMeierSpec, prepared: Prepared) -> Outcome:
@@ -36,16 +41,16 @@ def survival_curves(name: str, part: KaplanMeierSpec, prepared: Prepared) -> Out
         conf_level=prepared.spec.study.conf_level,
         acknowledge=part.acknowledge,
     )
-    title = part.title or f"{_words(endpoint.name)}{_by(part.by)}"
+    title = part.title or f"{headline(event_words(endpoint.name))}{_by(part.by, prepared)}"
     at = fit.at(list(part.at))
     return Outcome(
         name,
         part.kind,
         title,
-        sentences=_first_lines(fit),
-        tables={name: _curve_table(at, title, "Survival", prepared.spec.study.conf_level)},
+        sentences=(_curve_sentence(fit, max(part.at)), *left_out_sentence(prepared.data, fit.left_out)),
+        tables={name: _curve_table(at, title, "Survival", prepared.spec.study.conf_level, part.by)},
         drawings=(
-            _drawing(name, fit.plot(), f"{title}. Kaplan-Meier estimate with {_level(prepared)} limits."),
+            drawing(name, fit.plot(), f"{title}. Kaplan-Meier estimate with {_level(prepared)} limits."),
         ),
         frames={
             name: fit.tidy(),
@@ -66,17 +71,19 @@ def incidence_curves(name: str, part: IncidenceSpec, prepared: Prepared) -> Outc
         conf_level=prepared.spec.study.conf_level,
         acknowledge=part.acknowledge,
     )
-    title = part.title or f"Cumulative incidence of {_words(endpoint.name).lower()}{_by(part.by)}"
+    title = part.title or f"Cumulative incidence of {event_words(endpoint.name)}{_by(part.by, prepared)}"
     at = fit.at(list(part.at))
     shown = at if part.outcome is None else at[at["outcome"] == part.outcome]
     return Outcome(
         name,
         part.kind,
         title,
-        sentences=_first_lines(fit),
-        tables={name: _curve_table(shown, title, "Cumulative incidence", prepared.spec.study.conf_level)},
+        sentences=(_curve_sentence(fit, max(part.at)), *left_out_sentence(prepared.data, fit.left_out)),
+        tables={
+            name: _curve_table(shown, title, "Cumulative incidence", prepared.spec.study.conf_level, part.by)
+        },
         drawings=(
-            _drawing(name, fit.plot(), f"{title}. Aalen-Johansen estimate with {_level(prepared)} limits."),
+            drawing(name, fit.plot(), f"{title}. Aalen-Johansen estimate with {_level(prepared)} limits."),
         ),
         frames={name: fit.tidy(), f"{name}_at": at, f"{name}_fit": fit.glance()},
     )
@@ -97,7 +104,7 @@ def hazards(name: str, part: CoxSpec, prepared: Prepared) -> Outcome:
         conf_level=prepared.spec.study.conf_level,
         acknowledge=part.acknowledge,
     )
-    title = part.title or f"Hazard ratios for {_words(part.event or endpoint.name).lower()}"
+    title = part.title or f"Hazard ratios for {event_words(part.event or endpoint.name)}"
     frames = {name: fit.tidy(), f"{name}_fit": fit.glance()}
     notes: tuple[str, ...] = ()
     if part.check_proportional_hazards and part.penalty is None:
@@ -110,11 +117,11 @@ def hazards(name: str, part: CoxSpec, prepared: Prepared) -> Outcome:
         name,
         part.kind,
         title,
-        sentences=_first_lines(fit),
-        tables={name: regression_table([fit]).with_caption(title)},
-        drawings=(_drawing(name, fit.plot(), legend),),
+        sentences=_regression_sentences(fit, prepared.data),
+        tables={name: regression_table([fit], data=prepared.data).with_caption(title)},
+        drawings=(drawing(name, fit.plot(), legend),),
         frames=frames,
-        notes=notes,
+        notes=(*notes, *fit.notes),
     )
 
 
@@ -128,15 +135,16 @@ def odds(name: str, part: OddsRatioSpec, prepared: Prepared) -> Outcome:
         conf_level=prepared.spec.study.conf_level,
         acknowledge=part.acknowledge,
     )
-    title = part.title or f"Odds ratios for {_words(part.formula.partition('~')[0].strip()).lower()}"
+    outcome = part.formula.partition("~")[0].strip()
+    title = part.title or f"Odds ratios for {in_sentence(column_words(prepared.data, outcome))}"
     legend = f"{title}. Odds ratios with {_level(prepared)} limits."
     return Outcome(
         name,
         part.kind,
         title,
-        sentences=_first_lines(fit),
-        tables={name: regression_table([fit]).with_caption(title)},
-        drawings=(_drawing(name, fit.plot(), legend),),
+        sentences=_regression_sentences(fit, prepared.data),
+        tables={name: regression_table([fit], data=prepared.data).with_caption(title)},
+        drawings=(drawing(name, fit.plot(), legend),),
         frames={name: fit.tidy(), f"{name}_fit": fit.glance()},
     )
 
@@ -150,39 +158,47 @@ def fourfold(name: str, part: TwoByTwoSpec, prepared: Prepared) -> Outcome:
         conf_level=prepared.spec.study.conf_level,
         acknowledge=part.acknowledge,
     )
-    title = part.title or f"{_words(part.exposure)} against {_words(part.outcome).lower()}"
+    exposure, outcome = (column_words(prepared.data, column) for column in (part.exposure, part.outcome))
+    title = part.title or f"{exposure} against {in_sentence(outcome)}"
     tidy = fit.tidy()
     stub = PlainColumn("Measure", lambda f: [_words(str(term)) for term in f["term"]], align="left")
     columns = [
         PlainColumn("Method", lambda f: [_words(str(method)) for method in f["method"]], align="left"),
-        PlainColumn("Estimate", lambda f: [ratio(float(value)) for value in f["estimate"]]),
+        PlainColumn("Estimate", lambda f: [_known(ratio, value) for value in f["estimate"]]),
         _limits_column(prepared.spec.study.conf_level, None),
-        PlainColumn("P", lambda f: [p_value(float(value)).removeprefix("=") for value in f["p_value"]]),
+        PlainColumn("P", lambda f: [_known(p_value, value).removeprefix("=") for value in f["p_value"]]),
     ]
     return Outcome(
         name,
         part.kind,
         title,
-        sentences=_first_lines(fit),
+        sentences=(
+            *(f"{headline(fit.text(term))}." for term in ("risk_ratio", "risk_difference")),
+            *left_out_sentence(prepared.data, fit.left_out),
+        ),
         tables={name: plain_table(tidy, stub, columns, caption=title)},
         frames={name: tidy, f"{name}_fit": fit.glance()},
     )
 
 
-def _curve_table(at: pd.DataFrame, title: str, measure: str, conf_level: float) -> Table:
+def _curve_table(at: pd.DataFrame, title: str, measure: str, conf_level: float, by: str | None) -> Table:
     groups = [
         column for column in ("strata", "outcome") if column in at and len(set(at[column].astype(str))) > 1
     ]
-    stub = PlainColumn(
-        "Group" if groups else "Days",
-        (lambda f: [" · ".join(_words(str(part)) for part in row) for row in f[groups].to_numpy()])
-        if groups
-        else (lambda f: [fixed(float(time), 0) for time in f["time"]]),
-        align="left",
-    )
-    times = [PlainColumn("Day", lambda f: [fixed(float(t), 0) for t in f["time"]])] if groups else []
+
+    def names(frame: pd.DataFrame) -> list[str]:
+        words = {
+            "strata": [level_label(by or "", str(value), {}) for value in frame["strata"]],
+            "outcome": [headline(event_words(str(value))) for value in frame["outcome"]],
+        }
+        return [" · ".join(row) for row in zip(*(words[column] for column in groups), strict=True)]
+
+    def days(frame: pd.DataFrame) -> list[str]:
+        return [fixed(float(time), 0) for time in frame["time"]]
+
+    stub = PlainColumn("Group", names, align="left") if groups else PlainColumn("Day", days, align="left")
     columns = [
-        *times,
+        *([PlainColumn("Day", days)] if groups else []),
         PlainColumn("At risk", lambda f: [str(int(n)) for n in f["n_risk"]]),
         PlainColumn(f"{measure}, %", lambda f: [fixed(100 * float(v), 1) for v in f["estimate"]]),
         _limits_column(conf_level, 100.0),
@@ -190,12 +206,18 @@ def _curve_table(at: pd.DataFrame, title: str, measure: str, conf_level: float) 
     return plain_table(at, stub, columns, caption=title)
 
 
+def _known(text: Callable[[float], str], value: float) -> str:
+    """Print a number, or nothing where the row has none."""
+    return "" if math.isnan(float(value)) else text(float(value))
+
+
 def _limits_column(conf_level: float, scale: float | None) -> PlainColumn:
     def text(frame: pd.DataFrame) -> list[str]:
         limits = zip(frame["conf_low"].astype(float), frame["conf_high"].astype(float), strict=True)
+        known = [None if math.isnan(low) or math.isnan(high) else (low, high) for low, high in limits]
         if scale is None:
-            return [interval(low, high, None) for low, high in limits]
-        return [interval(scale * low, scale * high, 1) for low, high in limits]
+            return ["" if pair is None else interval(*pair, None) for pair in known]
+        return ["" if pair is None else interval(scale * pair[0], scale * pair[1], 1) for pair in known]
 
     return PlainColumn(f"{100 * conf_level:g}% CI", text)
 
@@ -215,17 +237,21 @@ def _data_for(endpoint: Endpoint, prepared: Prepared) -> pd.DataFrame | None:
     return None if endpoint.counting else prepared.data
 
 
-def _drawing(name: str, axes: Axes, legend: str) -> Drawing:
-    return Drawing(name, cast("Figure", axes.figure), legend)
+def _curve_sentence(fit: KaplanMeier | CumulativeIncidence, time: float) -> str:
+    """Say the estimate of each group at a time."""
+    groups = list(dict.fromkeys(str(value) for value in fit.at([time])["strata"]))
+    return f"{headline('; '.join(fit.text(group, time=time) for group in groups))}."
 
 
-def _first_lines(fit: object) -> tuple[str, ...]:
-    """Return the sentence of a result, and who was left out of it."""
-    lines = repr(fit).splitlines()
-    left_out = [
-        line.strip() for line in lines[1:] if line.lower().lstrip().startswith(("left out", "patients left"))
+def _regression_sentences(fit: CoxRegression | OddsRatio, data: pd.DataFrame) -> tuple[str, ...]:
+    """Say every estimate, and who was left out."""
+    tidy = fit.tidy()
+    said = [
+        f"{row_words(data, str(term), str(level))}: {fit.text(f'{term}[{level}]' if level else str(term))}"
+        for term, level in zip(tidy["term"], tidy["level"], strict=True)
+        if term != "Intercept"
     ]
-    return (lines[0], *left_out)
+    return (f"{'; '.join(said)}.", *left_out_sentence(data, fit.left_out))
 
 
 def _words(name: str) -> str:
@@ -233,8 +259,8 @@ def _words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _by(by: str | None) -> str:
-    return f" by {_words(by).lower()}" if by else ""
+def _by(by: str | None, prepared: Prepared) -> str:
+    return f" by {in_sentence(column_words(prepared.data, by))}" if by else ""
 
 
 def _level(prepared: Prepared) -> str:

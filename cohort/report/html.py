@@ -71,13 +71,15 @@ def _card(prepared: Prepared) -> list[tuple[str, str]]:
     n = len(data)
     known = data["any_icans"].dropna()
     severe = data["severe_icans"].dropna()
-    imaged = int((data["mri_status"] == "imaged").sum())
+    imaged, recorded = (
+        int(mask.sum()) for mask in (data["mri_status"] == "imaged", data["mri_status"] != "unknown")
+    )
     return [
         ("Patients", f"{n:,}"),
         ("Centers", f"{data['center_id'].nunique():,}"),
         ("Any ICANS, of those known", n_of_total(int((known == "yes").sum()), len(known))),
         ("Severe ICANS, of those known", n_of_total(int((severe == "yes").sum()), len(severe))),
-        ("Imaged by MRI in the window", n_of_total(imaged, n)),
+        ("MRI in the window, where recorded", n_of_total(imaged, recorded)),
         ("Deaths in follow-up", f"{int(data['death_day'].notna().sum()):,}"),
     ]
 
@@ -102,7 +104,10 @@ def _block(
             }
             for drawing in block.drawings
         ],
-        "tables": [table.to_html(style=False) for table in block.tables.values() if next(tables)],
+        "tables": [
+            table.with_caption(f"Table {next(tables)}. {table.caption}").to_html(style=False)
+            for table in block.tables.values()
+        ],
     }
 
 

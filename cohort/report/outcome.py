@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import pandas as pd
 
+from cohort.style import figure_notes
 from cohort.tables.table import Table
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -32,6 +34,28 @@ class Drawing:
     name: str
     figure: Figure
     legend: str
+
+
+def drawing(name: str, axes: Axes, legend: str) -> Drawing:
+    """Take the figure of an Axes, and end its legend with what the plot says must be told.
+
+    Parameters
+    ----------
+    name : str
+        Stem of its files.
+    axes : Axes
+        What a plotting function returned.
+    legend : str
+        The legend.
+
+    Returns
+    -------
+    Drawing
+        The figure with its full legend.
+    """
+    figure = cast("Figure", axes.get_figure(root=True))
+    notes = [note if note.endswith(".") else f"{note}." for note in figure_notes(figure)]
+    return Drawing(name, figure, " ".join([legend, *notes]))
 
 
 @dataclass(frozen=True, eq=False)

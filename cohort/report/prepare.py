@@ -74,8 +74,13 @@ def prepare(checked: CheckedStudy, progress: Progress) -> Prepared:
     progress("find ICANS episodes", len(graded), len(episodes), "episodes")
     crs = grade_crs(registry.crs_assessment)
     progress("grade CRS", len(registry.crs_assessment), len(crs), "assessments")
+    anchor = episodes if spec.imaging.rule == "nearest" else None
     mri = mri_findings(
-        registry.mri_exam, registry.mri_finding, window=spec.imaging.window, rule=spec.imaging.rule
+        registry.mri_exam,
+        registry.mri_finding,
+        window=spec.imaging.window,
+        rule=spec.imaging.rule,
+        anchor=anchor,
     )
     progress("summarise MRI per patient", len(registry.mri_exam), len(mri), "patients with an MRI record")
     study = _population(registry, spec)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
 
 import pandas as pd
 
@@ -13,13 +12,10 @@ from cohort.format import n_of_total, percent
 from cohort.report.checklist import answered
 from cohort.report.manifest import versions
 from cohort.report.methods import methods_paragraphs
-from cohort.report.outcome import Drawing, Outcome
+from cohort.report.outcome import Drawing, Outcome, drawing
 from cohort.report.prepare import Prepared
 from cohort.tables.plain_table import plain_table, text_column
 from cohort.tables.table import Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SECTION_OF = {
     "table_one": "patients",
@@ -104,7 +100,7 @@ def _blocks(section: str, outcomes: Mapping[str, Outcome]) -> Iterator[Block]:
 def _flow_block(prepared: Prepared) -> Block:
     axes = prepared.study.plot()
     legend = "Flow of infusions and patients. Every rule is shown, also where it left nobody out."
-    return Block(drawings=(Drawing("flow", cast("Figure", axes.figure), legend),))
+    return Block(drawings=(drawing("flow", axes, legend),))
 
 
 def _data_section(prepared: Prepared) -> Section:
@@ -140,12 +136,12 @@ def _quality_block(quality: pd.DataFrame) -> Block:
         "all are in the harmonised data's quality report."
     )
     axes = quality.plot()
-    legend = "Share of values that violate a check, by kind of check and center. Hatched: not applicable."
+    legend = "Share of values that violate a check, by variable and center. White: not in the source."
     return Block(
         "quality",
         "Quality",
         sentences=(sentence,),
-        drawings=(Drawing("quality", cast("Figure", axes.figure), legend),),
+        drawings=(drawing("quality", axes, legend),),
     )
 
 
@@ -154,16 +150,22 @@ def _unmapped_block(unmapped: pd.DataFrame) -> Block:
         return Block(
             "unmapped", "Values without a rule", sentences=("Every value of every source had a rule.",)
         )
-    shown = unmapped.sort_values(["n", "source", "variable"], ascending=[False, True, True]).head(
-        MAX_UNMAPPED
-    )
-    names = ["source", "table", "variable", "value", "n"]
+    codes = unmapped.assign(value=unmapped["value"].where(unmapped["status"] == "unmapped", ""))
+    names = ["source", "table", "variable", "status", "value"]
+    counts = codes.groupby(names, observed=True, dropna=False)["n"].sum().reset_index()
+    shown = counts.sort_values(["n", *names], ascending=[False, *[True] * len(names)]).head(MAX_UNMAPPED)
     stub = text_column("Source", "source")
-    columns = [text_column(name.capitalize(), name) for name in names[1:]]
-    table = plain_table(shown[names], stub, columns, caption="Source values without a rule")
+    columns = [
+        text_column("Table", "table"),
+        text_column("Variable", "variable"),
+        text_column("Status", "status"),
+        text_column("Code", "value"),
+        text_column("Cells", "n", "right"),
+    ]
+    table = plain_table(shown, stub, columns, caption="Source values without a rule, or unreadable")
     sentence = (
-        f"{len(unmapped)} source values in {int(unmapped['n'].sum())} cells have no rule. They are missing in the "
-        "analysis, with the status `unmapped`; nothing was guessed."
+        f"{int(unmapped['n'].sum())} cells hold a code without a rule, or a text that is no number, date or unit. They "
+        "are missing in the analysis and say so in their status; nothing was guessed. Only codes are shown."
     )
     return Block("unmapped", "Values without a rule", sentences=(sentence,), tables={"unmapped": table})
 
