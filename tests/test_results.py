@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 
 import cohort as co
 from cohort.glossary import GLANCE, TIDY
+from cohort.models.fine_gray import fine_gray
 from cohort.models.result import Result
 
 N = 150
@@ -51,6 +52,7 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "cox": (lambda: co.cox(survival(), "age_years + product"), "age_years"),
     "cox_cause_specific": (lambda: co.cox(competing(), "product", event="nrm", robust=True), "product"),
     "cox_firth": (lambda: co.cox(survival(), "age_years + product", penalty="firth"), "product"),
+    "fine_gray": (lambda: fine_gray(competing(), "age_years + product", event="relapse"), "product"),
     "kaplan_meier": (lambda: co.kaplan_meier(survival(), by="product"), "axi-cel"),
     "cumulative_incidence": (lambda: co.cumulative_incidence(competing(), by="product"), "axi-cel"),
     "odds_ratio": (lambda: co.odds_ratio("severe_icans ~ flair_deep + age_years", frame()), "age_years"),

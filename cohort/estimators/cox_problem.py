@@ -121,14 +121,11 @@ def build_problem(
         event, or an unknown way to treat ties.
     """
     names = names or tuple(f"x{j}" for j in range(X.shape[1]))
-    _check_arrays(X, start, stop, weight, offset, ties, names)
+    check_arrays(X, start, stop, weight, offset, ties, names)
     sets = build_risk_sets(start, stop, event, stratum, None if weight is None else weight > 0)
     rows = sets.rows
     w = np.ones(len(rows)) if weight is None else weight[rows]
-    Z, center, scale = _standardize(X, rows)
-    flat = scale <= 1e-14 * (np.abs(center) + 1e-300)
-    if flat.any():
-        raise no_information(names[int(np.argmax(flat))])
+    Z, center, scale = standardize(X, rows, names)
     dead_weight = total_by_group(sets.death_group, w[sets.death], sets.n_times)
     return CoxProblem(
         sets=sets,
@@ -144,8 +141,10 @@ def build_problem(
     )
 
 
-def _standardize(X: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Copy rows to columns of mean 0 and root mean square 1 (zero where constant), block by block."""
+def standardize(
+    X: FloatArray, rows: IntArray, names: tuple[str, ...]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Copy rows to columns of mean 0 and root mean square 1, block by block; refuse a constant column."""
     n, p = len(rows), X.shape[1]
     Z, center, squares = np.empty((n, p)), np.zeros(p), np.zeros(p)
     blocks = [slice(begin, begin + BLOCK) for begin in range(0, n, BLOCK)]
@@ -158,11 +157,14 @@ def _standardize(X: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray,
         Z[block] -= center
         squares += np.einsum("ij,ij->j", Z[block], Z[block])
     scale = np.sqrt(squares / n)
-    Z *= 1 / np.where(scale > 0, scale, 1)
+    flat = scale <= 1e-14 * (np.abs(center) + 1e-300)
+    if flat.any():
+        raise no_information(names[int(np.argmax(flat))])
+    Z *= 1 / scale
     return Z, center, scale
 
 
-def _check_arrays(
+def check_arrays(
     X: FloatArray,
     start: FloatArray | None,
     stop: FloatArray,
@@ -171,6 +173,7 @@ def _check_arrays(
     ties: Ties,
     names: tuple[str, ...],
 ) -> None:
+    """Raise, naming the column, when arrays are not finite, intervals not positive, or weights negative."""
     if ties not in ("efron", "breslow"):
         raise EstimationError(
             "ties are treated in an unknown way",

@@ -114,6 +114,16 @@ def total_by_group(group: IntArray, values: FloatArray, n_group: int) -> FloatAr
     return np.asarray(np.bincount(group, values, minlength=n_group), dtype=np.float64)
 
 
+def require_event(event: NDArray[np.bool_]) -> None:
+    """Raise when there is no event."""
+    if not event.any():
+        raise EstimationError(
+            "there is no event",
+            evidence=f"0 events in {len(event)} rows",
+            remedy="check which state of the endpoint is meant with event=, and how events are coded",
+        )
+
+
 def build_risk_sets(
     start: FloatArray | None,
     stop: FloatArray,
@@ -151,12 +161,7 @@ def build_risk_sets(
     """
     if use is not None:
         event = event & use
-    if not event.any():
-        raise EstimationError(
-            "there is no event",
-            evidence=f"0 events in {len(stop)} rows",
-            remedy="check which state of the endpoint is meant with event=, and how events are coded",
-        )
+    require_event(event)
     groups, low, high, first = _positions(start, stop, event, stratum)
     rows = np.flatnonzero(high > low if use is None else (high > low) & use)
     if len(groups.time) > _SORT_ABOVE:
@@ -179,10 +184,10 @@ def build_risk_sets(
         n_death=np.bincount(death_group, minlength=G),
         truncated=truncated,
         n_rows=len(stop),
-        _leave=_incidence(high - 1, np.arange(len(rows)), len(rows), G),
-        _enter=_incidence(low[entering] - 1, entering, len(rows), G) if truncated else None,
+        _leave=incidence(high - 1, np.arange(len(rows)), len(rows), G),
+        _enter=incidence(low[entering] - 1, entering, len(rows), G) if truncated else None,
         _entering=entering,
-        _die=_incidence(death_group, death, len(rows), G),
+        _die=incidence(death_group, death, len(rows), G),
     )
 
 
@@ -251,7 +256,7 @@ def _time_codes(
     return moments, codes, None if start is None else np.searchsorted(moments, start, "right") - 1
 
 
-def _incidence(groups: IntArray, columns: IntArray, n: int, G: int) -> sparse.csc_array:
+def incidence(groups: IntArray, columns: IntArray, n: int, G: int) -> sparse.csc_array:
     """Return the G x n matrix with an entry at (groups[k], columns[k]), columns ascending; its data come later."""
     counts = np.zeros(n + 1, dtype=np.intp)
     counts[1:] = np.bincount(columns, minlength=n)

@@ -15,7 +15,7 @@ from cohort.errors import EstimationError
 from cohort.estimators.cox_problem import Ties
 from cohort.estimators.cox_regression import CoxFit, Penalty, fit_cox
 from cohort.estimators.proportional_hazards import TRANSFORMS, Transform
-from cohort.format import fixed, interval, p_value, ratio
+from cohort.format import fixed
 from cohort.models.cox_inputs import (
     case_weights,
     cause,
@@ -26,7 +26,8 @@ from cohort.models.cox_inputs import (
     term_columns,
 )
 from cohort.models.design import build_design
-from cohort.models.result import check_conf_level, row_of_term, tidy_regression, wald
+from cohort.models.ratios import draw_ratios, ratio_text
+from cohort.models.result import check_conf_level, tidy_regression, wald
 from cohort.models.summary import Summary, estimate_table, left_out_text
 from cohort.study.guards import acknowledged_guards, check_immortal_time, check_incorporation, resolve_facts
 
@@ -211,20 +212,15 @@ class CoxRegression:
             For an unknown transformation, or with a penalty.
         """
         tests = self.fit.proportional_hazards
+        if transform not in TRANSFORMS:
+            raise EstimationError(
+                f"transform={transform!r} is unknown", remedy=f"write one of {', '.join(TRANSFORMS)}"
+            )
         if transform not in tests:
-            known = transform in TRANSFORMS
-            raise (
-                EstimationError(
-                    f"proportional hazards cannot be tested with transform={transform!r}",
-                    evidence=f"penalty {self.penalty}"
-                    if self.penalty
-                    else "some event happened at time zero or before",
-                    remedy="fit without penalty to test" if self.penalty else 'write transform="km"',
-                )
-                if known
-                else EstimationError(
-                    f"transform={transform!r} is unknown", remedy=f"write one of {', '.join(TRANSFORMS)}"
-                )
+            raise EstimationError(
+                f"proportional hazards cannot be tested with transform={transform!r}",
+                evidence=f"penalty {self.penalty}" if self.penalty else "an event at time zero or before",
+                remedy="fit without penalty to test" if self.penalty else 'write transform="km"',
             )
         test = tests[transform]
         return pd.DataFrame(
@@ -269,18 +265,7 @@ class CoxRegression:
         Axes
             The axes drawn on.
         """
-        from cohort.plots.forest import plot_forest
-
-        frame = self.tidy(exponentiate=True)
-        rows = []
-        for term in dict.fromkeys(self.terms):
-            block = frame[frame["term"] == term].assign(reference=False)
-            if term in self.references:
-                first = {"term": term, "level": self.references[term], "reference": True}
-                block = pd.concat([pd.DataFrame([{**first, "estimate": 1.0}]), block])
-            rows.append(block)
-        table = pd.concat(rows, ignore_index=True)
-        return plot_forest(table, measure=self.measure.capitalize(), ax=ax, conf_level=self.conf_level)
+        return draw_ratios(self.tidy(exponentiate=True), self.references, self.measure, self.conf_level, ax)
 
     def text(self, term: str) -> str:
         """Return the sentence fragment for a manuscript.
@@ -295,12 +280,7 @@ class CoxRegression:
         str
             For example ``hazard ratio 1.52 (95% CI 1.10–2.09; P=0.01)``.
         """
-        row = row_of_term(self.tidy(exponentiate=True), term)
-        limits = interval(row["conf_low"], row["conf_high"], None)
-        return (
-            f"{self.measure} {ratio(row['estimate'])} "
-            f"({self.conf_level * 100:g}% CI {limits}; P{p_value(row['p_value'])})"
-        )
+        return ratio_text(self.tidy(exponentiate=True), term, self.measure, self.conf_level)
 
     def __repr__(self) -> str:
         return self._summary().text()
@@ -472,8 +452,10 @@ def cox(
         conf_level=level,
         unit=endpoint.unit,
         left_out=(*(("", reason, n) for reason, n in endpoint.excluded), *design.left_out),
-        notes=tuple(
-            [*notes, *cautions(fit.n_event, len(design.names), weights is not None, bool(robust_text))]
+        notes=(
+            *notes,
+            *endpoint.notes,
+            *cautions(fit.n_event, len(design.names), weights is not None, bool(robust_text)),
         ),
         acknowledged=tuple(dict.fromkeys([*endpoint.acknowledged, *acknowledged_guards(acknowledge)])),
     )

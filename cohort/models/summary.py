@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -35,7 +36,8 @@ class Summary:
     def text(self) -> str:
         """Return at most 15 lines of text; rows that do not fit are counted in the last line."""
         lines = [_clip(self.sentence)]
-        lines += [_clip(f"{label}: {text}") for label, text in self.facts if text]
+        for label, text in self.facts:
+            lines += _wrap(f"{label}: {text}") if text else []
         room = MAX_LINES - len(lines) - 1
         table, hidden = self._first_rows(room)
         rows = _align(table)
@@ -61,6 +63,14 @@ class Summary:
 
 def _clip(line: str) -> str:
     return line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 3] + "..."
+
+
+def _wrap(line: str) -> list[str]:
+    """Break a fact into at most two lines."""
+    lines = textwrap.wrap(line, MAX_WIDTH, subsequent_indent="  ", break_long_words=False)
+    return (
+        lines if len(lines) <= 2 else [lines[0], _clip("  " + " ".join(part.strip() for part in lines[1:]))]
+    )
 
 
 def _align(table: pd.DataFrame) -> list[str]:
