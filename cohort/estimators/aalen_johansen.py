@@ -191,8 +191,8 @@ def aalen_johansen(table: RiskTable, variance: Variance = "aalen") -> AalenJohan
 
     .. math:: \sum_j \Big[1\{j=k\} - \frac{\hat F_k(t)-\hat F_k(u)}{\hat S(u)}\Big] dM_j(u).
 
-    ``aalen`` takes :math:`dM_j` as independent with variance :math:`d_j (n-d_j)/(n-1)`; ``greenwood`` as
-    multinomial.
+    ``aalen`` takes :math:`dM_k` and the sum of the others as independent, with variances of the form
+    :math:`d (n-d)/(n-1)`; ``greenwood`` takes them as multinomial.
 
     References
     ----------
@@ -207,13 +207,12 @@ def aalen_johansen(table: RiskTable, variance: Variance = "aalen") -> AalenJohan
     errors = np.empty_like(incidence)
     for k in range(d.shape[1]):
         F = incidence[:, k]
-        # coefficient of dM_j at u, as a(u) + F(t) b(u): see the docstring
-        common = F * inverse
-        own = np.zeros(d.shape[1])
-        own[k] = 1.0
-        a = common[:, None] + own
-        b = np.repeat(-inverse[:, None], d.shape[1], axis=1)
-        V = [np.cumsum(weight * _moment(x, y, d, n, variance)) for x, y in ((a, a), (a, b), (b, b))]
+        # coefficient at u of dM_k and of the other states, as a(u) + F(t) b(u): see the docstring
+        other = F * inverse
+        a, b = (other + 1.0, other), (-inverse, -inverse)
+        V = [
+            np.cumsum(weight * residual_moment(table, k, x, y, variance)) for x, y in ((a, a), (a, b), (b, b))
+        ]
         errors[:, k] = np.sqrt(np.maximum(V[0] + 2 * F * V[1] + F**2 * V[2], 0.0))
     return AalenJohansen(table.time, after, incidence, errors)
 
@@ -247,26 +246,39 @@ def distinct_times(values: FloatArray) -> tuple[FloatArray, IntArray]:
     return distinct, np.searchsorted(distinct, values)
 
 
-def moment_at(table: RiskTable, coefficient: FloatArray, variance: Variance) -> FloatArray:
-    """Return the variance at each time of the sum over states of coefficient times residual.
+def residual_moment(
+    table: RiskTable,
+    state: int,
+    x: tuple[FloatArray, FloatArray],
+    y: tuple[FloatArray, FloatArray],
+    variance: Variance,
+) -> FloatArray:
+    """Return the covariance at each time of two linear forms in the residuals of a state and of all others.
 
     Parameters
     ----------
     table : RiskTable
         Counts.
-    coefficient : array of shape (n_times, n_states)
-        Coefficients.
+    state : int
+        Column of ``table.n_event``.
+    x, y : tuple of two arrays of shape (n_times,)
+        Coefficients of the state's residual and of the others', of either form.
     variance : {'aalen', 'greenwood'}
         Estimator.
 
     Returns
     -------
     array of shape (n_times,)
-        Variances, not divided by the squared number at risk.
+        Covariances, not divided by the squared number at risk.
     """
-    return _moment(
-        coefficient, coefficient, table.n_event.astype(float), table.n_risk.astype(float), variance
-    )
+    n = table.n_risk.astype(float)
+    own = table.n_event[:, state].astype(float)
+    other = table.n_event.sum(axis=1) - own
+    if variance == "greenwood":
+        mean_x, mean_y = x[0] * own + x[1] * other, y[0] * own + y[1] * other
+        return np.asarray(x[0] * y[0] * own + x[1] * y[1] * other - mean_x * mean_y / n)
+    spread = [np.where(n > 1, d * (n - d) / np.maximum(n - 1, 1.0), d) for d in (own, other)]
+    return np.asarray(x[0] * y[0] * spread[0] + x[1] * y[1] * spread[1])
 
 
 def step_values(time: FloatArray, values: FloatArray, times: FloatArray, before: float) -> FloatArray:
@@ -314,15 +326,6 @@ def _survival_steps(n: FloatArray, d: FloatArray) -> tuple[FloatArray, FloatArra
     after = np.asarray(np.cumprod((n - d) / n), dtype=float)
     before = np.concatenate((np.ones(min(1, len(after))), after[:-1]))
     return before, after
-
-
-def _moment(x: FloatArray, y: FloatArray, d: FloatArray, n: FloatArray, variance: Variance) -> FloatArray:
-    """Return the covariance of two linear forms in the residuals at each time."""
-    if variance == "aalen":
-        spread = d * np.divide((n[:, None] - d), np.maximum(n - 1.0, 1.0)[:, None])
-        single = n[:, None] == 1.0
-        return np.asarray(np.sum(x * y * np.where(single, d, spread), axis=1))
-    return np.asarray(np.sum(x * y * d, axis=1) - np.sum(x * d, axis=1) * np.sum(y * d, axis=1) / n)
 
 
 def _continued(start: FloatArray, stop: FloatArray, subject: NDArray[np.generic]) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from cohort.estimators.aalen_johansen import (
     RiskTable,
     Variance,
     aalen_johansen,
-    moment_at,
+    residual_moment,
     survival_before,
 )
 
@@ -102,13 +102,12 @@ def restricted_mean_lost(
     pieces = F * np.diff(np.r_[u, tau])
     remaining = np.cumsum(pieces[::-1])[::-1]  # area under F from u to tau
     excess = remaining - F * (tau - u)
-    common = np.divide(-excess, S, out=np.zeros_like(S), where=S > 0)
-    coefficient = np.repeat(common[:, None], table.n_event.shape[1], axis=1)
-    coefficient[:, state] += tau - u
+    other = np.divide(-excess, S, out=np.zeros_like(S), where=S > 0)
+    form = (other + tau - u, other)
     part = table.up_to(within)
     n = part.n_risk.astype(float)
     before = survival_before(n, part.n_event.sum(axis=1).astype(float))
-    spread = float(np.sum((before / n) ** 2 * moment_at(part, coefficient, variance)))
+    spread = float(np.sum((before / n) ** 2 * residual_moment(part, state, form, form, variance)))
     return RestrictedMean(float(pieces.sum()), float(np.sqrt(max(spread, 0.0))))
 
 

@@ -50,7 +50,7 @@ def test_finite_limits_under_separation():
     X = np.column_stack([np.ones(16), x])
     limits = profile_limits(X, y, fit_logistic(X, y, "firth"))
     assert np.isfinite([limits.conf_low, limits.conf_high]).all()
-    assert 0 < limits.conf_low[1]
+    assert limits.conf_low[1] > 0
 
 
 def test_coverage_of_firth_limits():

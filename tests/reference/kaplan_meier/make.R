@@ -34,7 +34,7 @@ record_quantile <- function(analysis, fit) {
   for (part in names(q)) {
     m <- if (is.matrix(q[[part]])) q[[part]] else matrix(q[[part]], 1, dimnames = list("=", NULL))
     for (i in seq_len(nrow(m))) {
-      add(analysis, sub(".*=", "", rownames(m)[i]), c(0.1, 0.25, 0.5, 0.75), part, m[i, ])
+      add(paste("quantile", analysis), sub(".*=", "", rownames(m)[i]), c(0.1, 0.25, 0.5, 0.75), part, m[i, ])
     }
   }
 }
