@@ -226,6 +226,6 @@ def _facts(table: pd.DataFrame, variable: str, known_day: float, label: str, uni
         own,
         known="daily",
         known_day=known_day,
-        label=label or own.label,
+        label=label or ("" if variable == "value" else own.label),
         unit=unit or printed_unit(own.unit),
     )

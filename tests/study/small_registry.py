@@ -148,6 +148,7 @@ def small_registry() -> SmallRegistry:
             ("alpha", "p1", 1, "movement_disorder", "yes", 80),
             ("alpha", "p1", 1, "stroke", "yes", 6),
             ("alpha", "p2", 1, "infection", "yes", 60),
+            ("alpha", "p2", 1, "stroke", "yes", 30),
             ("alpha", "p3", 1, "gbs", "yes", None),
             ("alpha", "p4", 1, "stroke", None, None),
         ],
