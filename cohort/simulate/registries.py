@@ -98,11 +98,11 @@ def simulate_registries(n: int = 500, seed: int = 1, folder: str | Path | None =
     asked), per examination (``exams``), per examination, finding and reader (``findings``: ``truth`` beside
     ``presence`` as read), per lesion (``lesions``), event, treatment and center. ``effects`` declares every
     true effect with its scale, and the marginal odds ratio of severe ICANS for the deep FLAIR pattern that
-    follows from them. ``traps`` says how harmonisation has to report each fault.
+    follows from them. ``traps`` says how harmonization has to report each fault.
 
-    Lesions and the course of ICANS depend on each other only through the imaging-blind grade; scans are
-    prompted by the grade and the habit of the center, never by the lesion. Registries lose 30% of grades 1
-    and 2.
+    Lesions and the course of ICANS depend on each other only through the imaging-blind grade. The first scan is
+    prompted by the grade and the habit of the center, never by the lesion; later scans are more frequent after
+    a lesion. Registries lose 30% of grades 1 and 2.
 
     Examples
     --------

@@ -62,7 +62,7 @@ class TrappedFile:
         values : sequence of str
             What to write, in turn.
         reported_as : str
-            Status or table in which harmonisation has to report the fault.
+            Status or table in which harmonization has to report the fault.
         n : int, default=3
             Number of rows at most.
         where : array of shape (rows,) or None, default=None
@@ -116,7 +116,7 @@ class TrappedFile:
         return chosen
 
     def note(self, name: str, table: str, column: str, n: int, reported_as: str) -> None:
-        """Record a fault and how harmonisation has to report it.
+        """Record a fault and how harmonization has to report it.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class TrappedFile:
         n : int, default=3
             Number of rows at most.
         reported_as : str
-            Status or table in which harmonisation has to report the fault.
+            Status or table in which harmonization has to report the fault.
         """
         self.log.append((name, self.source, self.file, table, column, int(n), reported_as))
 
