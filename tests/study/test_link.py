@@ -82,8 +82,8 @@ def test_imaging_of_named_patients_gives_the_same() -> None:
 
 def test_late_neurotoxicity_is_late_and_unknown_is_not_no() -> None:
     data = linked()
-    # p1: movement disorder on day 80 (the stroke on day 6 is acute); p2: a stroke on day 30, the last acute day; p4: a stroke nobody
-    # answered; p6: beta collects no events
+    # p1: movement disorder on day 80 (the stroke on day 6 is acute); p2: a stroke on day 30, the last acute day;
+    # p4: a stroke nobody answered; p6: beta collects no events
     assert data["late_neurotoxicity"].astype(object).where(
         data["late_neurotoxicity"].notna(), None
     ).tolist() == [
