@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +30,11 @@ def first_dependent(gram: FloatArray, tolerance: float = 1e-10) -> tuple[int, Fl
     >>> first_dependent(np.array([[1.0, 1.0], [1.0, 1.0]]))
     (1, array([1.]))
     """
+    with contextlib.suppress(np.linalg.LinAlgError):
+        # The squared pivots of Cholesky's decomposition are what each column has of its own.
+        own = np.diag(np.linalg.cholesky(gram)) ** 2
+        if (own > tolerance * np.maximum(np.diag(gram), tolerance)).all():
+            return None
     for j in range(len(gram)):
         weights = np.linalg.solve(gram[:j, :j], gram[:j, j])
         if not gram[j, j] - gram[:j, j] @ weights > tolerance * max(gram[j, j], tolerance):

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from cohort.errors import EstimationError
 from cohort.estimators.concordance import Concordance, concordance
@@ -19,7 +18,7 @@ from cohort.estimators.proportional_hazards import (
     TRANSFORMS,
     ProportionalHazardsTest,
     Transform,
-    proportional_hazards_test,
+    proportional_hazards_tests,
     transformed_times,
 )
 from cohort.estimators.robust_variance import grouped_variance, score_residuals
@@ -160,7 +159,7 @@ def fit_cox(
         X, start, stop, event, stratum=stratum, weight=weight, offset=offset, ties=ties, names=names
     )
     maximum = maximize(problem) if penalty is None else maximize_penalized(problem)
-    V = linalg.inv(maximum.information)
+    V = np.asarray(np.linalg.inv(maximum.information), dtype=float)
     sandwich, n_cluster = V, None
     if robust or cluster is not None:
         rows = problem.sets.rows
@@ -180,7 +179,7 @@ def fit_cox(
         log_likelihood=maximum.log_likelihood,
         log_likelihood_null=maximum.log_likelihood_null,
         score_test=maximum.score_test,
-        wald_test=float(b @ linalg.solve(sandwich, b)),
+        wald_test=float(b @ np.linalg.solve(sandwich, b)),
         n_event=len(problem.sets.death),
         n_cluster=n_cluster,
         iterations=maximum.iterations,
@@ -219,11 +218,10 @@ def _proportional_hazards(
     event: NDArray[np.bool_],
 ) -> dict[Transform, ProportionalHazardsTest]:
     """Test every named transformation now, because a result does not keep the patients."""
-    groups = terms if terms is not None else [[j] for j in range(problem.Z.shape[1])]
-    tests: dict[Transform, ProportionalHazardsTest] = {}
-    for transform in TRANSFORMS:
-        if transform == "log" and problem.sets.time[0] <= 0:
-            continue
-        g = transformed_times(transform, problem, start, stop, event)
-        tests[transform] = proportional_hazards_test(problem, maximum.state, maximum.information, g, groups)
-    return tests
+    groups = [list(columns) for columns in terms] if terms else [[j] for j in range(problem.Z.shape[1])]
+    transformed = {
+        transform: transformed_times(transform, problem, start, stop, event)
+        for transform in TRANSFORMS
+        if transform != "log" or problem.sets.time[0] > 0
+    }
+    return proportional_hazards_tests(problem, maximum.state, maximum.information, transformed, groups)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, stats
+from scipy import stats
 
 from cohort.errors import EstimationError
 from cohort.estimators.cox_problem import CoxProblem
@@ -107,7 +107,7 @@ def _evaluate(problem: CoxProblem, b: FloatArray) -> _Penalized:
     if not (np.isfinite(state.log_likelihood) and sign > 0):
         nothing = np.full_like(info, np.nan)
         return _Penalized(state, info, nothing, -np.inf, nothing[0])
-    V = linalg.inv(info)
+    V = np.asarray(np.linalg.inv(info), dtype=float)
     # The determinant of the information of the columns as given, not as scaled.
     value = state.log_likelihood + logdet / 2 + float(np.log(problem.scale).sum())
     return _Penalized(state, info, V, value, score(problem, state) + penalty_score(problem, state, V) / 2)
@@ -147,7 +147,7 @@ def _climb(problem: CoxProblem, at: _Penalized, free: NDArray[np.intp]) -> tuple
     before = np.inf
     for iteration in range(1, _MAX_ITERATIONS + 1):
         block = at.information[np.ix_(free, free)]
-        step = linalg.solve(block, at.score[free], assume_a="pos")
+        step = np.asarray(np.linalg.solve(block, at.score[free]), dtype=float)
         decrement = float(at.score[free] @ step)
         if decrement < _DECREMENT or before / 2 < decrement < _ROUNDING:
             return at, iteration

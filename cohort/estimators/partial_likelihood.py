@@ -8,15 +8,15 @@ as 1 - f, f = l/d: phi = S0 - f D0. Breslow's is f = 0. Each tied event has the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from cohort.errors import EstimationError
 from cohort.estimators.collinearity import first_dependent
-from cohort.estimators.cox_problem import BLOCK, CoxProblem, TiedEvents, no_information
+from cohort.estimators.cox_problem import BLOCK, CoxProblem, no_information
 
 FloatArray = NDArray[np.float64]
 
@@ -40,6 +40,8 @@ class RiskState:
         Linear predictor and weighted risk of each row.
     S0, S1, D0, D1 : array of shape (G,) or (G, p)
         Sums over the risk set, and over the events, at each event time.
+    phi : array of shape (E,) or (G,)
+        What each event is divided by: one entry per event with tied events, otherwise S0.
     log_likelihood : float
         Log partial likelihood.
     """
@@ -51,6 +53,7 @@ class RiskState:
     S1: FloatArray
     D0: FloatArray
     D1: FloatArray
+    phi: FloatArray
     log_likelihood: float
 
 
@@ -102,22 +105,17 @@ def evaluate(problem: CoxProblem, b: FloatArray) -> RiskState:
         r *= problem.weight
         S0, S1 = sets.sums(r, Z)
         if problem.tied is None:
-            D0, D1 = np.zeros(0), np.zeros((0, Z.shape[1]))
-            logs = problem.dead_weight @ np.log(S0)
+            D0, D1, phi, w = np.zeros(0), np.zeros((0, Z.shape[1])), S0, problem.dead_weight
         else:
             D0, D1 = sets.death_sums(r, Z)
-            logs = problem.tied.weight @ np.log(_phi(problem.tied, S0, D0))
+            phi = S0[problem.tied.group] - problem.tied.fraction * D0[problem.tied.group]
+            w = problem.tied.weight
+        logs = w @ np.log(phi)
         value = float(problem.weight[sets.death] @ eta[sets.death] - logs)
-    return RiskState(b, eta, r, S0, S1, D0, D1, value if np.isfinite(value) else -np.inf)
+    return RiskState(b, eta, r, S0, S1, D0, D1, phi, value if np.isfinite(value) else -np.inf)
 
 
-def _phi(tied: TiedEvents, S0: FloatArray, D0: FloatArray) -> FloatArray:
-    return S0[tied.group] - tied.fraction * D0[tied.group]
-
-
-def hazard_sums(
-    problem: CoxProblem, state: RiskState, power: int, degrees: int, time_weight: FloatArray | None = None
-) -> list[FloatArray]:
+def hazard_sums(problem: CoxProblem, state: RiskState, power: int, degrees: int) -> list[FloatArray]:
     """Sum w f^k / phi^power over the events tied at each event time, for k = 0..degrees.
 
     Parameters
@@ -126,8 +124,6 @@ def hazard_sums(
         Data, and sums at the coefficients.
     power, degrees : int
         Power of phi, and largest power of f.
-    time_weight : array of shape (G,) or None
-        Multiplies each event time.
 
     Returns
     -------
@@ -135,15 +131,13 @@ def hazard_sums(
         The sums; only the first without tied events.
     """
     tied = problem.tied
-    g = np.ones(1) if time_weight is None else time_weight
     if tied is None:
-        return [g * problem.dead_weight / state.S0**power]
-    term = tied.weight / _phi(tied, state.S0, state.D0) ** power
-    sums = []
-    for k in range(degrees + 1):
-        sums.append(g * np.add.reduceat(term, tied.first))
-        if k < degrees:
-            term = term * tied.fraction
+        return [problem.dead_weight / state.phi**power]
+    term = tied.weight / state.phi**power
+    sums = [np.add.reduceat(term, tied.first)]
+    for _ in range(degrees):
+        term *= tied.fraction
+        sums.append(np.add.reduceat(term, tied.first))
     return sums
 
 
@@ -164,29 +158,39 @@ def score(problem: CoxProblem, state: RiskState) -> FloatArray:
     return np.asarray(problem.observed - expected)
 
 
-def information(problem: CoxProblem, state: RiskState, time_weight: FloatArray | None = None) -> FloatArray:
-    """Return the observed information of shape (p, p), optionally with a weight for each event time.
+def information(problem: CoxProblem, state: RiskState) -> FloatArray:
+    """Return the observed information of shape (p, p)."""
+    return weighted_information(problem, state, [np.ones(1)])[0]
+
+
+def weighted_information(
+    problem: CoxProblem, state: RiskState, time_weights: Sequence[FloatArray]
+) -> list[FloatArray]:
+    """Return the observed information under each of several weights of the event times.
 
     The first term sum_g w S2/phi is one weighted cross-product of the rows, because each row's
     weight is its cumulative hazard; S2 itself is never formed.
     """
-    A = cumulative_hazard(problem, hazard_sums(problem, state, 1, 1, time_weight))
-    q = hazard_sums(problem, state, 2, 2, time_weight)
-    out = weighted_gram(problem.Z, state.r * A)
-    out -= state.S1.T @ (q[0][:, None] * state.S1)
-    if len(q) > 1:
-        cross = state.S1.T @ (q[1][:, None] * state.D1)
-        out += cross + cross.T - state.D1.T @ (q[2][:, None] * state.D1)
-    return (out + out.T) / 2
+    a, q = hazard_sums(problem, state, 1, 1), hazard_sums(problem, state, 2, 2)
+    rows = [state.r * cumulative_hazard(problem, [g * sums for sums in a]) for g in time_weights]
+    out = []
+    for g, first in zip(time_weights, weighted_grams(problem.Z, rows), strict=True):
+        total = first - state.S1.T @ ((g * q[0])[:, None] * state.S1)
+        if len(q) > 1:
+            cross = state.S1.T @ ((g * q[1])[:, None] * state.D1)
+            total += cross + cross.T - state.D1.T @ ((g * q[2])[:, None] * state.D1)
+        out.append((total + total.T) / 2)
+    return out
 
 
-def weighted_gram(Z: FloatArray, c: FloatArray) -> FloatArray:
-    """Return Z' diag(c) Z block by block, so that the weighted copy stays in the processor's cache."""
+def weighted_grams(Z: FloatArray, weights: Sequence[FloatArray]) -> list[FloatArray]:
+    """Return Z' diag(c) Z for each c, block by block, so that weighted copies stay in the processor's cache."""
     p = Z.shape[1]
-    out = np.zeros((p, p))
+    out = [np.zeros((p, p)) for _ in weights]
     for begin in range(0, len(Z), BLOCK):
-        block = Z[begin : begin + BLOCK]
-        out += block.T @ (block * c[begin : begin + BLOCK, None])
+        block = np.ascontiguousarray(Z[begin : begin + BLOCK].T)
+        for gram, c in zip(out, weights, strict=True):
+            gram += (block * c[begin : begin + BLOCK]) @ block.T
     return out
 
 
@@ -213,7 +217,7 @@ def maximize(problem: CoxProblem) -> Maximum:
     U, info = score(problem, state), information(problem, state)
     null_information = info
     require_information(problem, info)
-    score_test = float(U @ linalg.solve(info, U, assume_a="pos"))
+    score_test = float(U @ np.linalg.solve(info, U))
     for iteration in range(1, _MAX_ITERATIONS + 1):
         step = _newton_step(problem, info, null_information, U)
         following = _halved(problem, state, step)
@@ -242,12 +246,13 @@ def _newton_step(
     problem: CoxProblem, info: FloatArray, null_information: FloatArray, U: FloatArray
 ) -> FloatArray:
     try:
-        share = linalg.eigh(info, null_information, eigvals_only=True)[0]
-    except linalg.LinAlgError:
+        inverse = np.linalg.inv(np.linalg.cholesky(null_information))
+        share = np.linalg.eigvalsh(inverse @ info @ inverse.T)[0]
+    except np.linalg.LinAlgError:
         share = 0.0
     if not share > _VANISHED:
         raise _monotone(problem, info, null_information)
-    return np.asarray(linalg.solve(info, U, assume_a="pos"))
+    return np.asarray(np.linalg.solve(info, U))
 
 
 def require_information(problem: CoxProblem, info: FloatArray) -> None:

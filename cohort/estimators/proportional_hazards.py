@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, stats
+from scipy import stats
 
 from cohort.errors import EstimationError
 from cohort.estimators.cox_problem import CoxProblem
-from cohort.estimators.partial_likelihood import RiskState, hazard_sums, information
+from cohort.estimators.partial_likelihood import RiskState, hazard_sums, weighted_information
 
 FloatArray = NDArray[np.float64]
 Transform = Literal["km", "identity", "rank", "log"]
@@ -34,14 +34,14 @@ class ProportionalHazardsTest:
     p_value: FloatArray
 
 
-def proportional_hazards_test(
+def proportional_hazards_tests(
     problem: CoxProblem,
     state: RiskState,
     fitted_information: FloatArray,
-    g: FloatArray,
+    transformed: Mapping[Transform, FloatArray],
     terms: Sequence[Sequence[int]],
-) -> ProportionalHazardsTest:
-    """Test b(t) = b + theta g(t) against theta = 0, by term and globally.
+) -> dict[Transform, ProportionalHazardsTest]:
+    """Test b(t) = b + theta g(t) against theta = 0, by term and globally, for several g.
 
     Parameters
     ----------
@@ -49,27 +49,34 @@ def proportional_hazards_test(
         Data, and sums at the estimate.
     fitted_information : array of shape (p, p)
         Information at the estimate.
-    g : array of shape (G,)
-        Transformed event times, minus their mean over the events.
+    transformed : Mapping of str to array of shape (G,)
+        Transformed event times g, minus their mean over the events.
     terms : sequence of sequence of int
         Columns of each term.
 
     Returns
     -------
-    ProportionalHazardsTest
-        Statistics by term, then global.
+    dict of str to ProportionalHazardsTest
+        For each g statistics by term, then global.
     """
-    p = len(fitted_information)
-    full = np.empty((2 * p, 2 * p))
-    full[:p, :p] = fitted_information
-    full[:p, p:] = full[p:, :p] = information(problem, state, g)
-    full[p:, p:] = information(problem, state, g * g)
-    U = np.concatenate([np.zeros(p), schoenfeld_sums(problem, state).T @ g])
+    residuals = schoenfeld_sums(problem, state)
+    weights = [weight for g in transformed.values() for weight in (g, g * g)]
+    blocks = weighted_information(problem, state, weights)
+    return {
+        name: _score_tests(fitted_information, blocks[2 * k], blocks[2 * k + 1], residuals.T @ g, terms)
+        for k, (name, g) in enumerate(transformed.items())
+    }
+
+
+def _score_tests(
+    info: FloatArray, cross: FloatArray, squared: FloatArray, U: FloatArray, terms: Sequence[Sequence[int]]
+) -> ProportionalHazardsTest:
+    """Test theta of each term, with b free: chi-squared U' (I_tt - I_tb I_bb^-1 I_bt)^-1 U."""
+    remaining = squared - cross @ np.linalg.solve(info, cross)
     statistic, df = [], []
-    for columns in [*terms, range(p)]:
-        keep = [*range(p), *(p + j for j in columns)]
-        u = U[keep].copy()
-        statistic.append(float(u @ linalg.solve(full[np.ix_(keep, keep)], u, assume_a="sym")))
+    for columns in [*terms, list(range(len(U)))]:
+        u = U[columns]
+        statistic.append(float(u @ np.linalg.solve(remaining[np.ix_(columns, columns)], u)))
         df.append(float(len(columns)))
     x, nu = np.array(statistic), np.array(df)
     return ProportionalHazardsTest(x, nu, np.asarray(stats.chi2.sf(x, nu)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, sparse
+from scipy import sparse
 
 from cohort.estimators.cox_problem import CoxProblem, check_arrays, standardize
 from cohort.estimators.partial_likelihood import Maximum, hazard_sums, maximize
@@ -156,7 +156,7 @@ def fit_fine_gray(
     """
     problem, G = build_subdistribution(X, stop, interest, competing, names)
     maximum = maximize(problem)
-    V = linalg.inv(maximum.information)
+    V = np.linalg.inv(maximum.information)
     own = influence(problem, maximum, stop, ~(interest | competing), G)
     sandwich = V @ (own.T @ own) @ V
     b = maximum.state.b
@@ -166,7 +166,7 @@ def fit_fine_gray(
         covariance=sandwich / np.outer(problem.scale, problem.scale),
         log_likelihood=maximum.log_likelihood,
         log_likelihood_null=maximum.log_likelihood_null,
-        wald_test=float(b @ linalg.solve(sandwich, b)),
+        wald_test=float(b @ np.linalg.solve(sandwich, b)),
         n_event=int(interest.sum()),
         n_competing=int(competing.sum()),
         iterations=maximum.iterations,

@@ -127,7 +127,7 @@ def build_design(
             remedy=f"write only the right side: {parsed.right!r}",
         )
     wanted = list(dict.fromkeys([*([parsed.response] if parsed.response else []), *parsed.columns, *extra]))
-    frame, present = _align(wanted, data, endpoint)
+    frame, present = align_columns(wanted, data, endpoint)
     keep, left_out, usable = _usable_rows(frame, wanted, present, parsed, response)
     rows = np.flatnonzero(keep)
     if not len(rows):
@@ -160,10 +160,32 @@ def build_design(
     )
 
 
-def _align(
+def align_columns(
     wanted: Sequence[str], data: pd.DataFrame | None, endpoint: Endpoint | None
 ) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """Collect the wanted columns in the endpoint's row order; the mask tells which rows data has."""
+    """Collect columns in the endpoint's row order, aligned by index label.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Columns.
+    data : DataFrame or None
+        Where they are; columns it lacks come from the endpoint's frame.
+    endpoint : Endpoint or None
+        Endpoint whose rows are followed; None keeps the rows of ``data``.
+
+    Returns
+    -------
+    frame : DataFrame
+        The columns.
+    present : array of shape (n,)
+        Whether ``data`` has the row.
+
+    Raises
+    ------
+    EstimationError
+        For an unknown column, a duplicated index label, or no label in common.
+    """
     if endpoint is None:
         if data is None:
             raise EstimationError(
