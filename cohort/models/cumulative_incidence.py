@@ -11,21 +11,21 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cohort.errors import EstimationError
-from cohort.estimators.aalen_johansen import AalenJohansen, RiskTable, Variance, aalen_johansen, risk_table
+from cohort.estimators.aalen_johansen import Variance, aalen_johansen, risk_table
 from cohort.estimators.gray import gray_test
-from cohort.estimators.kaplan_meier import probability_limits
 from cohort.estimators.logrank import KSampleTest
 from cohort.estimators.restricted_mean import restricted_mean_lost
 from cohort.format import fixed, p_value
 from cohort.models.curves import (
-    counts_at,
+    check_horizon,
     counts_since_start,
     draw_incidence,
     excluded_rows,
     interval_text,
-    normal_limits,
+    restricted_mean_rows,
 )
 from cohort.models.groups import Groups, make_groups
+from cohort.models.incidence_rows import IncidenceGroup, incidence_rows
 from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
 from cohort.study.guards import acknowledged_guards, check_immortal_time, resolve_facts
@@ -36,25 +36,6 @@ if TYPE_CHECKING:
     from cohort.study.endpoints import Endpoint
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class IncidenceGroup:
-    """Cumulative incidence of one group of patients.
-
-    Attributes
-    ----------
-    name : str
-        Name of the group, empty without groups.
-    table : RiskTable
-        Counts at each distinct time, all events.
-    curve : AalenJohansen
-        Event-free survival and the incidence of every event.
-    """
-
-    name: str
-    table: RiskTable
-    curve: AalenJohansen
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -155,29 +136,11 @@ class CumulativeIncidence:
         DataFrame
             ``strata, outcome, time`` (the horizon), ``estimate, std_error, conf_low, conf_high, reason``.
         """
-        if not tau > 0:
-            raise EstimationError(
-                "the horizon must be positive", evidence=f"tau={tau:g}", remedy="write rmtl(365)"
-            )
-        pairs = [(g, outcome) for g in self.groups for outcome in self.outcomes]
-        means = [
-            restricted_mean_lost(g.table, float(tau), self.states.index(outcome), self.variance)
-            for g, outcome in pairs
-        ]
-        estimate, std_error = np.array([m.estimate for m in means]), np.array([m.std_error for m in means])
-        low, high = normal_limits(estimate, std_error, self._level(conf_level))
-        return pd.DataFrame(
-            {
-                "strata": [g.name for g, _ in pairs],
-                "outcome": [outcome for _, outcome in pairs],
-                "time": float(tau),
-                "estimate": estimate,
-                "std_error": std_error,
-                "conf_low": np.maximum(low, 0.0),
-                "conf_high": np.minimum(high, float(tau)),
-                "reason": [m.reason for m in means],
-            }
-        )
+        tau = check_horizon(tau)
+        where = [(g, o, self.states.index(o)) for g in self.groups for o in self.outcomes]
+        means = [restricted_mean_lost(g.table, tau, k, self.variance) for g, _, k in where]
+        names, outcomes = [g.name for g, _, _ in where], [o for _, o, _ in where]
+        return restricted_mean_rows(names, outcomes, tau, means, self._level(conf_level))
 
     @property
     def gray_test(self) -> pd.DataFrame:
@@ -334,44 +297,9 @@ class CumulativeIncidence:
         return self.conf_level if conf_level is None else check_conf_level(conf_level)
 
     def _frame(self, times: FloatArray | None, level: float | None) -> pd.DataFrame:
-        blocks = [self._rows(g, o, times, self._level(level)) for g in self.groups for o in self.outcomes]
-        return pd.concat(blocks, ignore_index=True)
-
-    def _rows(
-        self, group: IncidenceGroup, outcome: str, times: FloatArray | None, level: float
-    ) -> pd.DataFrame:
-        curve, table, k = group.curve, group.table, self.states.index(outcome)
-        counts = counts_at(table, table.time if times is None else times, times is not None)
-        times = table.time if times is None else times
-        position = np.searchsorted(curve.time, times, side="right")
-        estimate, error, free = (
-            np.concatenate(([before], values))[position]
-            for before, values in (
-                (0.0, curve.incidence[:, k]),
-                (0.0, curve.incidence_std_error[:, k]),
-                (1.0, curve.survival),
-            )
-        )
-        low, high = probability_limits(estimate, error, "log-log", level)
-        low, high = np.where(position == 0, 0.0, low), np.where(position == 0, 0.0, high)
-        beyond = (times > table.last_time) & (free > 0)
-        reason = np.where(
-            np.isnan(low), np.where(estimate == 0, "no event yet", "everyone has had the event"), ""
-        )
-        reason = np.where(beyond, f"follow-up ends at {table.last_time:g}", reason)
-        values = [np.where(beyond, np.nan, v) for v in (estimate, error, low, high)]
-        return pd.DataFrame(
-            {
-                "strata": group.name,
-                "outcome": outcome,
-                "time": times,
-                "n_risk": table.at_risk(times),
-                "n_event": counts[:, k],
-                "n_censor": counts[:, -1],
-                **dict(zip(("estimate", "std_error", "conf_low", "conf_high"), values, strict=True)),
-                "reason": reason,
-            }
-        )
+        where = [(g, o, self.states.index(o)) for g in self.groups for o in self.outcomes]
+        frames = [incidence_rows(g, o, k, times, self._level(level)) for g, o, k in where]
+        return pd.concat(frames, ignore_index=True)
 
 
 def cumulative_incidence(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
+from cohort.errors import EstimationError
 from cohort.estimators.aalen_johansen import RiskTable
 from cohort.estimators.logrank import KSampleTest
+from cohort.estimators.restricted_mean import RestrictedMean
 from cohort.format import fixed, interval
 
 if TYPE_CHECKING:
@@ -25,18 +28,15 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-def counts_at(table: RiskTable, times: FloatArray, cumulate: bool) -> IntArray:
-    """Count events of each state, and censorings, at times.
+def counts_at(table: RiskTable, times: FloatArray | None) -> IntArray:
+    """Count events of each state, and censorings, from one time (excluded) to the next (included).
 
     Parameters
     ----------
     table : RiskTable
         Counts at each distinct time.
-    times : array of shape (n,)
-        Times, ascending.
-    cumulate : bool
-        Whether counts run from the previous time (excluded) to the time (included); otherwise ``times`` are
-        those of the table.
+    times : array of shape (n,) or None
+        Times, ascending; None for those of the table.
 
     Returns
     -------
@@ -44,11 +44,11 @@ def counts_at(table: RiskTable, times: FloatArray, cumulate: bool) -> IntArray:
         Events by state, then censorings.
     """
     counts = np.column_stack([table.n_event, table.n_censor]).astype(np.int64)
-    if not cumulate:
+    if times is None:
         return counts
-    total = np.vstack([np.zeros((1, counts.shape[1]), dtype=np.int64), np.cumsum(counts, axis=0)])
-    reached = total[np.searchsorted(table.time, times, side="right")]
-    return np.asarray(np.diff(reached, axis=0, prepend=np.zeros((1, counts.shape[1]), dtype=np.int64)))
+    zero = np.zeros((1, counts.shape[1]), dtype=np.int64)
+    total = np.vstack([zero, np.cumsum(counts, axis=0)])
+    return np.asarray(np.diff(total[np.searchsorted(table.time, times, side="right")], axis=0, prepend=zero))
 
 
 def counts_since_start(at: pd.DataFrame) -> pd.DataFrame:
@@ -81,6 +81,93 @@ def normal_limits(
     """Return limits estimate -/+ z standard errors."""
     z = ndtri(0.5 + conf_level / 2)
     return estimate - z * std_error, estimate + z * std_error
+
+
+def check_horizon(tau: float) -> float:
+    """Return a horizon when it is positive."""
+    if not tau > 0:
+        raise EstimationError(
+            "the horizon must be positive", evidence=f"tau={tau:g}", remedy="write it in the endpoint's unit"
+        )
+    return float(tau)
+
+
+def restricted_mean_rows(
+    strata: Sequence[str],
+    outcome: Sequence[str],
+    tau: float,
+    means: Sequence[RestrictedMean],
+    conf_level: float,
+) -> pd.DataFrame:
+    """Arrange restricted means as a tidy frame.
+
+    Parameters
+    ----------
+    strata, outcome : sequence of str
+        Group and event of each mean.
+    tau : float
+        Horizon.
+    means : sequence of RestrictedMean
+        Estimates with standard errors.
+    conf_level : float
+        Confidence level.
+
+    Returns
+    -------
+    DataFrame
+        ``strata, outcome, time, estimate, std_error, conf_low, conf_high, reason``; limits within 0 and tau.
+    """
+    estimate = np.array([m.estimate for m in means], dtype=float)
+    std_error = np.array([m.std_error for m in means], dtype=float)
+    low, high = normal_limits(estimate, std_error, conf_level)
+    return pd.DataFrame(
+        {
+            "strata": list(strata),
+            "outcome": list(outcome),
+            "time": tau,
+            "estimate": estimate,
+            "std_error": std_error,
+            "conf_low": np.maximum(low, 0.0),
+            "conf_high": np.minimum(high, tau),
+            "reason": [m.reason for m in means],
+        }
+    )
+
+
+def difference_rows(rows: pd.DataFrame, conf_level: float) -> pd.DataFrame:
+    """Compare restricted means with that of the first group.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of :func:`restricted_mean_rows`, one per independent group.
+    conf_level : float
+        Confidence level.
+
+    Returns
+    -------
+    DataFrame
+        ``term, outcome, time, estimate, std_error, statistic, p_value, conf_low, conf_high, reason``.
+    """
+    first, others = rows.iloc[0], rows.iloc[1:]
+    estimate = (others["estimate"] - first["estimate"]).to_numpy(dtype=float)
+    std_error = np.hypot(others["std_error"].to_numpy(dtype=float), float(first["std_error"]))
+    low, high = normal_limits(estimate, std_error, conf_level)
+    known = np.where(std_error > 0, std_error, np.nan)
+    return pd.DataFrame(
+        {
+            "term": [f"{name} - {first['strata']}" for name in others["strata"]],
+            "outcome": others["outcome"].to_numpy(),
+            "time": others["time"].to_numpy(),
+            "estimate": estimate,
+            "std_error": std_error,
+            "statistic": estimate / known,
+            "p_value": 2 * ndtr(-np.abs(estimate / known)),
+            "conf_low": low,
+            "conf_high": high,
+            "reason": np.where(others["reason"] != "", others["reason"], first["reason"]),
+        }
+    )
 
 
 def as_series(test: KSampleTest) -> pd.Series:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cohort.dictionary.states import binary_states, is_three_state
 from cohort.errors import EstimationError
-from cohort.models.design import _align
+from cohort.models.design import align_columns
 
 if TYPE_CHECKING:
     from cohort.study.endpoints import Endpoint
@@ -80,7 +80,7 @@ def make_groups(
     if not wanted:
         _require_rows(n, endpoint.name)
         return Groups(("",), np.zeros(n, dtype=np.int64), np.arange(n), None, (), ())
-    frame, present = _align(wanted, data, endpoint)
+    frame, present = align_columns(wanted, data, endpoint)
     left_out = [] if present.all() else [("", "no row in data", int((~present).sum()))]
     keep, coded = present.copy(), {}
     for name in wanted:

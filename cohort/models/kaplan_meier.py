@@ -11,30 +11,32 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cohort.errors import CompetingRiskError, EstimationError
-from cohort.estimators.aalen_johansen import RiskTable, risk_table
-from cohort.estimators.kaplan_meier import (
-    ConfType,
-    KaplanMeierCurve,
-    curve_quantile,
-    kaplan_meier_curve,
-    probability_limits,
-)
+from cohort.estimators.aalen_johansen import risk_table
+from cohort.estimators.kaplan_meier import ConfType, kaplan_meier_curve
 from cohort.estimators.logrank import KSampleTest, logrank_test
 from cohort.estimators.restricted_mean import restricted_mean_survival
-from cohort.format import fixed, p_value
+from cohort.format import p_value
 from cohort.models.curves import (
     as_series,
-    counts_at,
+    check_horizon,
     counts_since_start,
+    difference_rows,
     draw_survival,
     excluded_rows,
     interval_text,
-    normal_limits,
+    restricted_mean_rows,
     value_text,
 )
 from cohort.models.groups import Groups, make_groups
 from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
+from cohort.models.survival_rows import (
+    SurvivalGroup,
+    curve_text,
+    quantile_rows,
+    reverse_median,
+    survival_rows,
+)
 from cohort.study.guards import acknowledged_guards, check_immortal_time, resolve_facts
 
 if TYPE_CHECKING:
@@ -43,25 +45,6 @@ if TYPE_CHECKING:
     from cohort.study.endpoints import Endpoint
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SurvivalGroup:
-    """Survival of one group of patients.
-
-    Attributes
-    ----------
-    name : str
-        Name of the group, empty without groups.
-    table : RiskTable
-        Counts at each distinct time.
-    curve : KaplanMeierCurve
-        Survival.
-    """
-
-    name: str
-    table: RiskTable
-    curve: KaplanMeierCurve
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -119,9 +102,7 @@ class KaplanMeier:
             ``strata, outcome, time, n_risk, n_event, n_censor, estimate, std_error, conf_low, conf_high,
             reason``.
         """
-        return pd.concat(
-            [self._rows(g, g.table.time, conf_level, cumulate=False) for g in self.groups], ignore_index=True
-        )
+        return self._rows(None, conf_level)
 
     def at(self, times: ArrayLike, conf_level: float | None = None) -> pd.DataFrame:
         """Return survival at given times, as R ``summary(survfit, times=)``.
@@ -140,10 +121,7 @@ class KaplanMeier:
             ``n_censor`` count from the previous time given (excluded) to this one (included). Beyond a
             group's last follow-up the estimate is missing, with the reason, unless survival has reached 0.
         """
-        wanted = np.unique(np.atleast_1d(np.asarray(times, dtype=float)))
-        return pd.concat(
-            [self._rows(g, wanted, conf_level, cumulate=True) for g in self.groups], ignore_index=True
-        )
+        return self._rows(np.unique(np.atleast_1d(np.asarray(times, dtype=float))), conf_level)
 
     def median(self, conf_level: float | None = None) -> pd.DataFrame:
         """Return median survival times; see :meth:`quantile`.
@@ -184,7 +162,9 @@ class KaplanMeier:
             raise EstimationError(
                 "probabilities must lie between 0 and 1", remedy="write quantile((0.25, 0.5))"
             )
-        return pd.concat([self._quantiles(g, p, conf_level) for g in self.groups], ignore_index=True)
+        level = self._level(conf_level)
+        frames = [quantile_rows(g, self.outcome, p, self.conf_type, level) for g in self.groups]
+        return pd.concat(frames, ignore_index=True)
 
     def rmst(self, tau: float, conf_level: float | None = None) -> pd.DataFrame:
         """Return the restricted mean survival time up to a horizon.
@@ -201,26 +181,10 @@ class KaplanMeier:
         DataFrame
             ``strata, outcome, time`` (the horizon), ``estimate, std_error, conf_low, conf_high, reason``.
         """
-        if not tau > 0:
-            raise EstimationError(
-                "the horizon must be positive", evidence=f"tau={tau:g}", remedy="write rmst(365)"
-            )
-        means = [restricted_mean_survival(g.table, float(tau)) for g in self.groups]
-        estimate = np.array([m.estimate for m in means])
-        std_error = np.array([m.std_error for m in means])
-        low, high = normal_limits(estimate, std_error, self._level(conf_level))
-        return pd.DataFrame(
-            {
-                "strata": [g.name for g in self.groups],
-                "outcome": self.outcome,
-                "time": float(tau),
-                "estimate": estimate,
-                "std_error": std_error,
-                "conf_low": np.maximum(low, 0.0),
-                "conf_high": np.minimum(high, float(tau)),
-                "reason": [m.reason for m in means],
-            }
-        )
+        tau = check_horizon(tau)
+        means = [restricted_mean_survival(g.table, tau) for g in self.groups]
+        names = [g.name for g in self.groups]
+        return restricted_mean_rows(names, [self.outcome] * len(names), tau, means, self._level(conf_level))
 
     def rmst_difference(self, tau: float, conf_level: float | None = None) -> pd.DataFrame:
         """Return differences of restricted mean survival times from the first group.
@@ -238,25 +202,7 @@ class KaplanMeier:
             ``term`` (the comparison), ``outcome, time, estimate, std_error, statistic, p_value, conf_low,
             conf_high``.
         """
-        rows = self.rmst(tau)
-        first, others = rows.iloc[0], rows.iloc[1:]
-        estimate = (others["estimate"] - first["estimate"]).to_numpy(dtype=float)
-        std_error = np.hypot(others["std_error"].to_numpy(dtype=float), float(first["std_error"]))
-        low, high = normal_limits(estimate, std_error, self._level(conf_level))
-        statistic = estimate / std_error
-        return pd.DataFrame(
-            {
-                "term": [f"{name} - {first['strata']}" for name in others["strata"]],
-                "outcome": self.outcome,
-                "time": float(tau),
-                "estimate": estimate,
-                "std_error": std_error,
-                "statistic": statistic,
-                "p_value": 2 * normal_tail(np.abs(statistic)),
-                "conf_low": low,
-                "conf_high": high,
-            }
-        )
+        return difference_rows(self.rmst(tau), self._level(conf_level))
 
     @property
     def logrank(self) -> pd.Series:
@@ -347,7 +293,6 @@ class KaplanMeier:
         str
             The fragment.
         """
-        level = f"{100 * self.conf_level:g}% CI"
         frame = self.median() if time is None else self.at([time])
         rows = frame[frame["strata"] == term]
         if rows.empty:
@@ -355,18 +300,8 @@ class KaplanMeier:
             raise EstimationError(
                 f"there is no group {term!r}", evidence=f"groups: {names}", remedy="name one of them"
             )
-        values = rows[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)[0]
-        group = f" in {term}" if term else ""
-        if time is None:
-            limits = interval_text(values[1], values[2], 1, "NR")
-            unit = f" {self.unit}" if np.isfinite(values[0]) else ""
-            median = f"{value_text(values[0], 1, 'not reached')}{unit}"
-            return f"median {_words(self.outcome)}{group} {median} ({level} {limits})"
-        limits = interval_text(100 * values[1], 100 * values[2], 1)
-        return (
-            f"{_words(self.outcome)}{group} {fixed(100 * values[0], 1)}% ({level} {limits}) "
-            f"at {time:g} {self.unit}"
-        )
+        words = f"{self.outcome.replace('_', ' ')}{f' in {term}' if term else ''}"
+        return curve_text(words, rows.iloc[0], self.unit, self.conf_level, time)
 
     def __repr__(self) -> str:
         return self._summary().text()
@@ -406,60 +341,15 @@ class KaplanMeier:
 
     @property
     def _follow_up(self) -> float:
-        return _reverse_median(self.groups)
+        return reverse_median([g.table for g in self.groups])
 
     def _level(self, conf_level: float | None) -> float:
         return self.conf_level if conf_level is None else check_conf_level(conf_level)
 
-    def _rows(
-        self, group: SurvivalGroup, times: FloatArray, level: float | None, *, cumulate: bool
-    ) -> pd.DataFrame:
-        curve, table = group.curve, group.table
-        position = np.searchsorted(curve.time, times, side="right")
-        estimate, error = (
-            np.concatenate(([before], values))[position]
-            for before, values in ((1.0, curve.survival), (0.0, curve.std_error))
-        )
-        low, high = probability_limits(estimate, error, self.conf_type, self._level(level))
-        low, high = np.where(position == 0, 1.0, low), np.where(position == 0, 1.0, high)
-        reason = np.select(
-            [estimate == 0, (estimate == 1) & np.isnan(low)], ["survival is 0", "no event yet"], ""
-        )
-        beyond = (times > table.last_time) & (estimate > 0)
-        reason = np.where(beyond, f"follow-up ends at {table.last_time:g}", reason)
-        values = [np.where(beyond, np.nan, v) for v in (estimate, error, low, high)]
-        counts = counts_at(table, times, cumulate)
-        return pd.DataFrame(
-            {
-                "strata": group.name,
-                "outcome": self.outcome,
-                "time": times,
-                "n_risk": table.at_risk(times),
-                "n_event": counts[:, 0],
-                "n_censor": counts[:, -1],
-                **dict(zip(("estimate", "std_error", "conf_low", "conf_high"), values, strict=True)),
-                "reason": reason,
-            }
-        )
-
-    def _quantiles(self, group: SurvivalGroup, p: FloatArray, level: float | None) -> pd.DataFrame:
-        curve = group.curve
-        limits = probability_limits(curve.survival, curve.std_error, self.conf_type, self._level(level))
-        estimate = curve_quantile(curve.time, 1 - curve.survival, p)
-        low, high = (curve_quantile(curve.time, 1 - limit, p) for limit in limits)
-        return pd.DataFrame(
-            {
-                "strata": group.name,
-                "outcome": self.outcome,
-                "term": [f"{value:g}" for value in p],
-                "estimate": estimate,
-                "conf_low": low,
-                "conf_high": high,
-                "n": group.table.n,
-                "n_event": int(group.table.n_event.sum()),
-                "reason": np.where(np.isnan(estimate), "not reached", ""),
-            }
-        )
+    def _rows(self, times: FloatArray | None, conf_level: float | None) -> pd.DataFrame:
+        level = self._level(conf_level)
+        frames = [survival_rows(g, self.outcome, times, self.conf_type, level) for g in self.groups]
+        return pd.concat(frames, ignore_index=True)
 
 
 def kaplan_meier(
@@ -558,13 +448,6 @@ def kaplan_meier(
     )
 
 
-def normal_tail(z: FloatArray) -> FloatArray:
-    """Return the upper tail probability of the standard normal distribution."""
-    from scipy.special import ndtr
-
-    return np.asarray(ndtr(-z), dtype=float)
-
-
 def _single_event(
     endpoint: Endpoint, outcome: str | None, acknowledged: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], str]:
@@ -597,16 +480,3 @@ def _group(
     subject = None if endpoint.subject is None else endpoint.subject[groups.rows][mine]
     table = risk_table(start[mine], stop[mine], event[mine], 1, subject)
     return SurvivalGroup(groups.names[k], table, kaplan_meier_curve(table))
-
-
-def _reverse_median(groups: Sequence[SurvivalGroup]) -> float:
-    """Return the median follow-up of all groups together: Kaplan-Meier with censoring as the event."""
-    time = np.unique(np.concatenate([g.table.time for g in groups]))
-    n_risk = np.sum([g.table.at_risk(time) for g in groups], axis=0).astype(float)
-    n_censor = np.sum([counts_at(g.table, time, True)[:, -1] for g in groups], axis=0)
-    followed = np.cumprod(1 - np.divide(n_censor, n_risk, out=np.zeros_like(n_risk), where=n_risk > 0))
-    return float(curve_quantile(time, 1 - followed, np.array([0.5]))[0])
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
