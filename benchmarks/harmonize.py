@@ -87,12 +87,16 @@ def by_hand(given: dict[str, pd.DataFrame]) -> pd.DataFrame:
     infusions, daily = given["infusions"], given["daily"].replace({"-99": "", "": None})
     start = pd.to_datetime(infusions["INF_DT"], format="%Y-%m-%d", errors="coerce")
     out = daily.merge(pd.DataFrame({"ID": infusions["ID"], "start": start}), on="ID", how="left")
-    out["assessment_day"] = (pd.to_datetime(out["DT"], format="%Y-%m-%d", errors="coerce") - out["start"]).dt.days
+    out["assessment_day"] = (
+        pd.to_datetime(out["DT"], format="%Y-%m-%d", errors="coerce") - out["start"]
+    ).dt.days
     ice = pd.to_numeric(out["ICE"], errors="coerce")
     out["ice_score"] = ice.where(ice.between(0, 10) & (out["SEDATED"] != "1"))
     levels = {"0": "alert", "1": "spontaneous", "2": "voice", "3": "tactile", "4": "unarousable"}
     out["consciousness"] = pd.Categorical(out["LOC"].map(levels))
-    out["seizure"] = pd.Categorical(out["SZ"].map({"0": "none", "1": "resolving", "2": "prolonged_or_repetitive"}))
+    out["seizure"] = pd.Categorical(
+        out["SZ"].map({"0": "none", "1": "resolving", "2": "prolonged_or_repetitive"})
+    )
     out["reported_icans_grade"] = pd.to_numeric(out["GRADE"], errors="coerce")
     return out
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from cohort.dictionary.expression_frame import write_number
+from cohort.dictionary.frame_functions import write_number
 from cohort.dictionary.mapping_model import Input
 from cohort.errors import SourceError
 

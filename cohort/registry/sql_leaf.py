@@ -360,4 +360,9 @@ def _linear(value: Tree, one: Linear) -> Tree:
         value = exp.paren(exp.Mul(this=exp.paren(value), expression=number(one.numerator)))
     if one.denominator != 1:
         value = exp.paren(exp.Div(this=exp.paren(value), expression=number(one.denominator)))
-    return value
+    return value if one == Linear() else _twelve_digits(value)
+
+
+def _twelve_digits(value: Tree) -> Tree:
+    """Keep 12 significant digits, so that 11.1 mg/L and 111 tenths of it are the same 1.11 mg/dL."""
+    return cast(exp.Anonymous(this="printf", expressions=[text("%.12g"), value]), "DOUBLE")

@@ -96,7 +96,7 @@ CASES = [
     ({"CRP": "25", "CRP_U": ""}, "crp_mg_dl", None, "no_unit"),
     ({"CRP": "25", "CRP_U": "g"}, "crp_mg_dl", None, "no_unit"),
     ({"CRP": "990", "CRP_U": "mg/dl"}, "crp_mg_dl", None, "out_of_range"),
-    ({"CREAT": "88,4"}, "creatinine_mg_dl", 88.4 * 0.0113122, "ok"),
+    ({"CREAT": "88,4"}, "creatinine_mg_dl", 0.99999848, "ok"),
     ({"CREAT": "88.4"}, "creatinine_mg_dl", None, "unparsed"),  # a point where commas are declared
     ({"LINES": "2.5"}, "prior_lines", 3, "ok"),
     ({"LINES": "-88"}, "prior_lines", None, "missing:not_done"),
