@@ -148,10 +148,11 @@ def standardize(
     n, p = len(rows), X.shape[1]
     Z, center, squares = np.empty((n, p)), np.zeros(p), np.zeros(p)
     blocks = [slice(begin, begin + BLOCK) for begin in range(0, n, BLOCK)]
+    ones = np.ones(min(n, BLOCK))
     everyone = n == len(X) and np.array_equal(rows, np.arange(n))
     for block in blocks:
         Z[block] = X[block] if everyone else X[rows[block]]
-        center += Z[block].sum(axis=0)
+        center += ones[: len(Z[block])] @ Z[block]
     center /= n
     for block in blocks:
         Z[block] -= center
@@ -180,7 +181,7 @@ def check_arrays(
             evidence=f"ties={ties!r}",
             remedy='write "efron" or "breslow"',
         )
-    finite = np.isfinite(X.sum(axis=0))
+    finite = np.isfinite(np.ones(len(X)) @ X)
     if not finite.all():
         worst = int(np.argmin(finite))
         raise EstimationError(

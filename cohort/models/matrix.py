@@ -44,7 +44,7 @@ def build_matrix(
                 remedy=f"leave {name} out of the formula",
             )
     X, names, terms, levels = _sum_of_columns(used) if parsed.plain else _formulaic(parsed, used)
-    finite = np.isfinite(X.sum(axis=0))
+    finite = np.isfinite(np.ones(len(X)) @ X)
     if not finite.all():
         worst = int(np.argmin(finite))
         raise EstimationError(
