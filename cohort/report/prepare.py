@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from cohort.registry.registry import Registry
 from cohort.registry.source import read_source
 from cohort.report.check import CheckedStudy
 from cohort.report.progress import Progress
-from cohort.report.spec import EndpointSpec, StudyFile
+from cohort.report.spec import EndpointSpec, StudyFile, Summary
 from cohort.study.endpoints import Endpoint
+from cohort.study.keys import KEYS
 from cohort.study.named_endpoints import endpoint
 from cohort.study.population import Study
 from cohort.study.risk_sets import counting_process
@@ -107,6 +108,10 @@ def _harmonized(checked: CheckedStudy, progress: Progress) -> Registry:
 
 def _population(registry: Registry, spec: StudyFile) -> Study:
     study = Study(registry)
+    for name, part in spec.summaries.items():
+        if part.before is None:  # needs no linked column, so that flow rules may name it
+            summary = _summarized(study.population, registry, name, part)
+            study = study.attach(summary[[*KEYS, name]])
     for rule in spec.flow.values():
         study = (
             study.require(rule.label, rule.require)
@@ -114,6 +119,21 @@ def _population(registry: Registry, spec: StudyFile) -> Study:
             else study.exclude(rule.label, rule.expression)
         )
     return study
+
+
+def _summarized(data: pd.DataFrame, registry: Registry, name: str, part: Summary) -> pd.DataFrame:
+    return summarize(
+        data,
+        registry.tables[part.table],
+        name=name,
+        variable=part.variable,
+        where=part.where,
+        take=part.take,
+        window=part.window,
+        before=part.before,
+        label=part.label,
+        unit=part.unit,
+    )
 
 
 def _linked(
@@ -124,23 +144,19 @@ def _linked(
     mri: pd.DataFrame,
     spec: StudyFile,
 ) -> pd.DataFrame:
-    data = study.link(graded, episodes, crs, mri)
+    data = study.link(graded, episodes, crs, mri, window=spec.grading.window)
+    data = _without(data, spec.summaries)
     for name, part in spec.summaries.items():
-        data = summarize(
-            data,
-            study.registry.tables[part.table],
-            name=name,
-            variable=part.variable,
-            where=part.where,
-            take=part.take,
-            window=part.window,
-            before=part.before,
-            label=part.label,
-            unit=part.unit,
-        )
+        data = _summarized(data, study.registry, name, part)
     for name, variable in spec.variables.items():
         data = _derive(data, name, variable.derive, ColumnFacts(label=variable.label, unit=variable.unit))
     return data
+
+
+def _without(data: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    out = data.drop(columns=[name for name in columns if name in data.columns])
+    out.attrs = data.attrs
+    return out
 
 
 def _derive(data: pd.DataFrame, name: str, text: str, words: ColumnFacts) -> pd.DataFrame:

@@ -22,7 +22,6 @@ FIRST_DAY = "_first_day"
 NOT_RECORDED = "not_recorded"
 COUNTED_UNEXPOSED = {
     "not_imaged": "never imaged",
-    NOT_RECORDED: "whose imaging is not recorded",
     "indeterminate": "indeterminate",
     "not_assessable": "not assessable",
 }
@@ -36,7 +35,9 @@ def counting_process(endpoint: Endpoint, exposures: Mapping[str, pd.Series | str
 
     A patient without a first day is unexposed throughout: the exposure is "seen so far", which is all that
     was known at each time. Patients never imaged therefore count as unexposed; to leave them out would use
-    the future, since nobody knew on day 0 who would be imaged. To compare with those imaged and found free,
+    the future, since nobody knew on day 0 who would be imaged. Patients whose source does not record the
+    exposure at all (its state is missing) are left out and counted: nothing could have been seen for them.
+    To compare with those imaged and found free,
     make imaging an exposure too, ``exposures={"imaged": "mri_first_day", "cerebral_edema": ...}``, and fit
     ``"imaged + cerebral_edema"``. The endpoint's repr tells how many were never imaged.
 
@@ -84,18 +85,25 @@ def counting_process(endpoint: Endpoint, exposures: Mapping[str, pd.Series | str
         )
     labels = _patient_labels(endpoint)
     frame = endpoint.frame
-    first_days, notes, undated = {}, list(endpoint.notes), np.zeros(len(frame), dtype=bool)
+    first_days, notes = {}, list(endpoint.notes)
+    undated, unrecorded = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
     for name, first_day in exposures.items():
         days, absent = _first_days(endpoint, labels, name, first_day)
         first_days[name] = days - endpoint.origin_day
         states = _states(frame, _finding(frame, name, first_day))
         undated |= (states == "present") & np.isnan(days)
+        unrecorded |= (states == NOT_RECORDED) & np.isnan(days)
         notes.append(_note(name, first_days[name], endpoint, labels, states, absent))
-    kept = _keep_rows(_Rows.of(endpoint, first_days), ~undated)
+    kept = _keep_rows(_Rows.of(endpoint, first_days), ~(undated | unrecorded))
     rows = kept
     for name in first_days:
         rows = _split(rows, name)
-    made = _endpoint_of(endpoint, labels, rows, tuple(notes), len(np.unique(labels.codes[undated])))
+    left_out = {
+        "exposure present but its first day unknown": undated,
+        "source does not record the exposure": unrecorded & ~undated,
+    }
+    counted = tuple((reason, len(np.unique(labels.codes[gone]))) for reason, gone in left_out.items())
+    made = _endpoint_of(endpoint, labels, rows, tuple(notes), counted)
     return replace(made, facts=_facts_of(endpoint, exposures))
 
 
@@ -248,7 +256,11 @@ def _facts_of(endpoint: Endpoint, exposures: Mapping[str, pd.Series | str]) -> M
 
 
 def _endpoint_of(
-    endpoint: Endpoint, labels: _Labels, rows: _Rows, notes: tuple[str, ...], n_undated: int
+    endpoint: Endpoint,
+    labels: _Labels,
+    rows: _Rows,
+    notes: tuple[str, ...],
+    left_out: tuple[tuple[str, int], ...],
 ) -> Endpoint:
     codes = labels.codes[rows.origin_row]
     exposed = {name: (first <= rows.start).astype(np.int64) for name, first in rows.first.items()}
@@ -257,7 +269,6 @@ def _endpoint_of(
     for name, values in exposed.items():
         frame[name] = values
     frame.attrs = dict(endpoint.frame.attrs)
-    undated = (("exposure present but its first day unknown", n_undated),) if n_undated else ()
     return replace(
         endpoint,
         start=rows.start,
@@ -267,7 +278,7 @@ def _endpoint_of(
         frame=frame,
         subject=pd.factorize(codes)[0].astype(np.int64),
         counting=True,
-        excluded=endpoint.excluded + undated,
+        excluded=endpoint.excluded + tuple((reason, n) for reason, n in left_out if n),
         exposures=tuple(dict.fromkeys((*endpoint.exposures, *exposed))),
         notes=notes,
     )

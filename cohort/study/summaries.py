@@ -102,8 +102,9 @@ def summarize(
     limit = np.where(np.isnan(limit), np.inf, limit)
     in_table = np.zeros(len(data), dtype=bool)
     in_table[patient[usable]] = True
-    usable &= (day >= low) & (day <= high)
-    usable[usable] = day[usable] < limit[patient[usable]]
+    if window is not None or before is not None:  # an undated value counts only where no day matters
+        usable &= (day >= low) & (day <= high)
+        usable[usable] = day[usable] < limit[patient[usable]]
     if take != "count":
         usable &= table[variable].notna().to_numpy(dtype=bool)
     printed = unit or _one_unit(table.loc[usable], name)

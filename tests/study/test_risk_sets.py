@@ -105,8 +105,9 @@ def test_imaging_that_nobody_recorded_is_told_apart_from_none() -> None:
     split = counting_process(
         survival(edema=finding, edema_first_day=[None] * 4), {"edema": "edema_first_day"}
     )
-    told = "1 never imaged count as unexposed; 2 whose imaging is not recorded count as unexposed"
-    assert told in repr(split)
+    assert "1 never imaged count as unexposed" in repr(split)
+    assert ("source does not record the exposure", 2) in split.excluded
+    assert split.n_subjects == 2
 
 
 def test_the_exposure_replaces_the_finding_of_its_name_and_stays_part_of_the_grade() -> None:
