@@ -68,7 +68,8 @@ class BlockSql:
 
     def texts(self, rules: Sequence[RulePlan]) -> exp.Select:
         """Return the query that counts the texts of variables that have no rule or cannot be read."""
-        steps, last = self._all_steps()
+        late = any(rule.late for rule in (self.block.rules["patient_id"], *rules))
+        steps, last = self._all_steps() if late else self._few_steps(rules)
         parts = [self._texts_of(one, last) for rule in rules for one in self._leaves(rule)]
         keys = ("variable", "source_column", "status", "value")
         columns = [*(quoted(name) for name in keys), named(exp.Count(this=exp.Star()), "n")]
@@ -85,6 +86,12 @@ class BlockSql:
         if late:
             last = self._stage(steps, self._join(steps, last, late), "late", late)
         return steps, last
+
+    def _few_steps(self, rules: Sequence[RulePlan]) -> tuple[Steps, str]:
+        """Return the steps that make some early variables only."""
+        steps = [*self._source_steps(), *self._kept_step()]
+        wanted = {rule.variable.name: rule for rule in (self.block.rules["patient_id"], *rules)}
+        return steps, self._stage(steps, "kept", "early", wanted)
 
     def _texts_of(self, one: LeafSql, last: str) -> exp.Select:
         unit = one.leaf.unit
