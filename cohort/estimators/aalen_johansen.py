@@ -48,7 +48,13 @@ class RiskTable:
 
     @property
     def last_time(self) -> float:
-        """Last time under observation; NaN for an empty table."""
+        """Last time under observation; NaN for an empty table.
+
+        Returns
+        -------
+        float
+            The time.
+        """
         return float(self.time[-1]) if len(self.time) else np.nan
 
     def at_risk(self, times: FloatArray) -> IntArray:
@@ -72,16 +78,39 @@ class RiskTable:
         return np.asarray(np.cumsum(self.n_entry)[opened - 1] - left, dtype=np.int64)
 
     def reversed(self) -> RiskTable:
-        """Return the table in which censoring is the event, for the distribution of follow-up."""
+        """Return the table in which censoring is the event, for the distribution of follow-up.
+
+        Returns
+        -------
+        RiskTable
+            One state: censoring.
+        """
         events = self.n_event.sum(axis=1)
         return replace(self, n_event=self.n_censor[:, None], n_censor=events)
 
     def pooled(self) -> RiskTable:
-        """Return the table in which all states are one event."""
+        """Return the table in which all states are one event.
+
+        Returns
+        -------
+        RiskTable
+            One state: any event.
+        """
         return replace(self, n_event=self.n_event.sum(axis=1, keepdims=True))
 
     def up_to(self, n_times: int) -> RiskTable:
-        """Return the first times only."""
+        """Return the first times only.
+
+        Parameters
+        ----------
+        n_times : int
+            How many times are kept.
+
+        Returns
+        -------
+        RiskTable
+            The first rows.
+        """
         columns = {
             name: getattr(self, name)[:n_times] for name in ("time", "n_risk", "n_event", "n_censor", "n_end")
         }
@@ -162,8 +191,11 @@ def risk_table(
         n_censor = n_censor - np.bincount(position[continued], minlength=len(time))
     ends = counts.sum(axis=1)
     left = np.cumsum(ends) - ends
-    entry_time, which = distinct_times(begin)
-    n_entry = np.bincount(which, minlength=len(entry_time))
+    if len(begin) and begin.min() == begin.max():  # everyone enters together: nothing to sort
+        entry_time, n_entry = begin[:1], np.array([len(begin)])
+    else:
+        entry_time, which = distinct_times(begin)
+        n_entry = np.bincount(which, minlength=len(entry_time))
     entered = np.concatenate(([0], np.cumsum(n_entry)))[np.searchsorted(entry_time, time, side="left")]
     return RiskTable(time, entered - left, counts[:, 1:], n_censor, ends, entry_time, n_entry, n)
 
@@ -200,7 +232,7 @@ def aalen_johansen(table: RiskTable, variance: Variance = "aalen") -> AalenJohan
        estimator. Biom J 52:126-137. doi:10.1002/bimj.200900039
     """
     n, d = table.n_risk.astype(float), table.n_event.astype(float)
-    before, after = _survival_steps(n, d.sum(axis=1))
+    before, after = survival_steps(n, d.sum(axis=1))
     incidence = np.cumsum(before[:, None] * d / n[:, None], axis=0)
     inverse = np.divide(1.0, after, out=np.zeros_like(after), where=after > 0)
     weight = (before / n) ** 2
@@ -303,8 +335,8 @@ def step_values(time: FloatArray, values: FloatArray, times: FloatArray, before:
     return np.asarray(np.r_[before, values][np.searchsorted(time, times, side="right")], dtype=float)
 
 
-def survival_before(n_risk: FloatArray, n_event: FloatArray) -> FloatArray:
-    """Return survival just before each time, from all events.
+def survival_steps(n_risk: FloatArray, n_event: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return survival just before each time, and at it.
 
     Parameters
     ----------
@@ -315,15 +347,10 @@ def survival_before(n_risk: FloatArray, n_event: FloatArray) -> FloatArray:
 
     Returns
     -------
-    array of shape (n_times,)
-        S(t-).
+    before, after : array of shape (n_times,)
+        S(t-) and S(t).
     """
-    return _survival_steps(n_risk, n_event)[0]
-
-
-def _survival_steps(n: FloatArray, d: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return S just before each time, and at it."""
-    after = np.asarray(np.cumprod((n - d) / n), dtype=float)
+    after = np.asarray(np.cumprod((n_risk - n_event) / n_risk), dtype=float)
     before = np.concatenate((np.ones(min(1, len(after))), after[:-1]))
     return before, after
 

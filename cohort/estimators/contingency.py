@@ -41,17 +41,35 @@ class TwoByTwoCounts:
 
     @property
     def exposed(self) -> int:
-        """Number of exposed."""
+        """Number of exposed.
+
+        Returns
+        -------
+        int
+            Exposed with and without the event.
+        """
         return self.a + self.b
 
     @property
     def unexposed(self) -> int:
-        """Number of unexposed."""
+        """Number of unexposed.
+
+        Returns
+        -------
+        int
+            Unexposed with and without the event.
+        """
         return self.c + self.d
 
     @property
     def n(self) -> int:
-        """Number in all."""
+        """Number in all.
+
+        Returns
+        -------
+        int
+            Sum of the cells.
+        """
         return self.exposed + self.unexposed
 
 

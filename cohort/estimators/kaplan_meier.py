@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from cohort.estimators.aalen_johansen import RiskTable, aalen_johansen
+from cohort.estimators.aalen_johansen import RiskTable, survival_steps
 
 FloatArray = NDArray[np.float64]
 ConfType = Literal["log-log", "log", "plain"]
@@ -55,7 +55,7 @@ def kaplan_meier_curve(table: RiskTable) -> KaplanMeierCurve:
     array([0.75 , 0.375, 0.375])
     """
     n, d = table.n_risk.astype(float), table.n_event.sum(axis=1).astype(float)
-    survival = aalen_johansen(table).survival
+    survival = survival_steps(n, d)[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.sqrt(np.cumsum(d / (n * (n - d))))
         error = np.where(survival > 0, survival * greenwood, np.nan)

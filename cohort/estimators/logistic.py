@@ -47,7 +47,13 @@ class LogisticFit:
 
     @property
     def std_error(self) -> FloatArray:
-        """Model-based standard errors, shape (p,)."""
+        """Model-based standard errors, shape (p,).
+
+        Returns
+        -------
+        array of shape (p,)
+            Square roots of the diagonal of the covariance.
+        """
         return np.asarray(np.sqrt(np.diag(self.covariance)))
 
 

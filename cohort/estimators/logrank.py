@@ -161,10 +161,11 @@ def _stratum(
     time, position = distinct_times(stop)
     ends = count_by_group(position, group, len(time), n_groups)
     d = count_by_group(position[died], group[died], len(time), n_groups)
-    # a row enters the risk set at the first end time after its start
-    enters = np.searchsorted(time, start, side="right")
-    entered = np.cumsum(count_by_group(enters, group, len(time) + 1, n_groups)[:-1], axis=0)
-    n = entered - (np.cumsum(ends, axis=0) - ends)
+    n = ends[::-1].cumsum(axis=0)[::-1]
+    if start.max() >= time[0]:
+        # a row enters the risk set at the first end time after its start: take off who has not yet
+        enters = count_by_group(np.searchsorted(time, start, side="right"), group, len(time), n_groups)
+        n = n - (enters.sum(axis=0) - np.cumsum(enters, axis=0))
     keep = d.sum(axis=1) > 0
     n, d = n[keep], d[keep]
     total, events = n.sum(axis=1), d.sum(axis=1)

@@ -12,7 +12,7 @@ from cohort.estimators.aalen_johansen import (
     Variance,
     aalen_johansen,
     residual_moment,
-    survival_before,
+    survival_steps,
 )
 
 FloatArray = NDArray[np.float64]
@@ -106,7 +106,7 @@ def restricted_mean_lost(
     form = (other + tau - u, other)
     part = table.up_to(within)
     n = part.n_risk.astype(float)
-    before = survival_before(n, part.n_event.sum(axis=1).astype(float))
+    before = survival_steps(n, part.n_event.sum(axis=1).astype(float))[0]
     spread = float(np.sum((before / n) ** 2 * residual_moment(part, state, form, form, variance)))
     return RestrictedMean(float(pieces.sum()), float(np.sqrt(max(spread, 0.0))))
 

@@ -144,7 +144,13 @@ class CumulativeIncidence:
 
     @property
     def gray_test(self) -> pd.DataFrame:
-        """Gray's test per outcome: ``outcome, statistic, df, p_value, reason``; NaN says why."""
+        """Gray's test per outcome: ``outcome, statistic, df, p_value, reason``; NaN says why.
+
+        Returns
+        -------
+        DataFrame
+            One row per outcome.
+        """
         return pd.DataFrame(
             {
                 "outcome": list(self.outcomes),
@@ -177,7 +183,13 @@ class CumulativeIncidence:
 
     @property
     def n(self) -> int:
-        """Number of patients."""
+        """Number of patients.
+
+        Returns
+        -------
+        int
+            Over all groups.
+        """
         return sum(g.table.n for g in self.groups)
 
     def plot(self, ax: Axes | None = None, risk_table: bool = True, times: ArrayLike | None = None) -> Axes:

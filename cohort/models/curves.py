@@ -71,20 +71,55 @@ def counts_since_start(at: pd.DataFrame) -> pd.DataFrame:
 
 
 def excluded_rows(endpoint: Endpoint) -> tuple[tuple[str, str, int], ...]:
-    """Return whom the endpoint left out, as (column, reason, number)."""
+    """Return whom the endpoint left out, as (column, reason, number).
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        The endpoint.
+
+    Returns
+    -------
+    tuple of (str, str, int)
+        Reasons with a number above 0.
+    """
     return tuple(("", reason, n) for reason, n in endpoint.excluded if n)
 
 
 def normal_limits(
     estimate: FloatArray, std_error: FloatArray, conf_level: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return limits estimate -/+ z standard errors."""
+    """Return limits estimate -/+ z standard errors.
+
+    Parameters
+    ----------
+    estimate, std_error : array of shape (n,)
+        Estimates with standard errors.
+    conf_level : float
+        Confidence level.
+
+    Returns
+    -------
+    low, high : array of shape (n,)
+        Limits.
+    """
     z = ndtri(0.5 + conf_level / 2)
     return estimate - z * std_error, estimate + z * std_error
 
 
 def check_horizon(tau: float) -> float:
-    """Return a horizon when it is positive."""
+    """Return a horizon when it is positive.
+
+    Parameters
+    ----------
+    tau : float
+        Horizon.
+
+    Returns
+    -------
+    float
+        The horizon.
+    """
     if not tau > 0:
         raise EstimationError(
             "the horizon must be positive", evidence=f"tau={tau:g}", remedy="write it in the endpoint's unit"
@@ -171,7 +206,18 @@ def difference_rows(rows: pd.DataFrame, conf_level: float) -> pd.DataFrame:
 
 
 def as_series(test: KSampleTest) -> pd.Series:
-    """Return a test as a series of ``statistic, df, p_value, reason``."""
+    """Return a test as a series of ``statistic, df, p_value, reason``.
+
+    Parameters
+    ----------
+    test : KSampleTest
+        The test.
+
+    Returns
+    -------
+    Series
+        The four values.
+    """
     return pd.Series(
         {"statistic": test.statistic, "df": test.df, "p_value": test.p_value, "reason": test.reason},
         dtype=object,
@@ -179,19 +225,66 @@ def as_series(test: KSampleTest) -> pd.Series:
 
 
 def value_text(value: float, digits: int, missing: str) -> str:
-    """Print a number, or a word where it is missing."""
+    """Print a number, or a word where it is missing.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    digits : int
+        Decimals.
+    missing : str
+        What a missing value prints.
+
+    Returns
+    -------
+    str
+        The text.
+    """
     return fixed(float(value), digits) if np.isfinite(value) else missing
 
 
 def interval_text(low: float, high: float, digits: int, missing: str = "NE") -> str:
-    """Print an interval; a missing limit prints as a word."""
+    """Print an interval; a missing limit prints as a word.
+
+    Parameters
+    ----------
+    low, high : float
+        Limits.
+    digits : int
+        Decimals.
+    missing : str, default='NE'
+        What a missing limit prints.
+
+    Returns
+    -------
+    str
+        The text.
+    """
     if np.isfinite(low) and np.isfinite(high):
         return interval(float(low), float(high), digits)
     return f"{value_text(low, digits, missing)} to {value_text(high, digits, missing)}"
 
 
 def draw_survival(result: KaplanMeier, ax: Axes | None, risk_table: bool, times: ArrayLike | None) -> Axes:
-    """Draw survival curves from their tidy frame."""
+    """Draw survival curves from their tidy frame.
+
+    Parameters
+    ----------
+    result : KaplanMeier
+        The result.
+    ax : Axes or None
+        Where to draw; None makes a figure.
+    risk_table : bool
+        Whether numbers at risk stand below.
+    times : array-like or None
+        Ticks of the axis.
+
+    Returns
+    -------
+    Axes
+        The axes.
+    """
     from cohort.plots.survival import plot_survival
 
     ticks, printed = _ticks(times, max(g.table.last_time for g in result.groups), result.unit)
@@ -210,7 +303,24 @@ def draw_survival(result: KaplanMeier, ax: Axes | None, risk_table: bool, times:
 def draw_incidence(
     result: CumulativeIncidence, ax: Axes | None, risk_table: bool, times: ArrayLike | None
 ) -> Axes:
-    """Draw cumulative incidence curves from their tidy frame."""
+    """Draw cumulative incidence curves from their tidy frame.
+
+    Parameters
+    ----------
+    result : CumulativeIncidence
+        The result.
+    ax : Axes or None
+        Where to draw; None makes a figure.
+    risk_table : bool
+        Whether numbers at risk stand below.
+    times : array-like or None
+        Ticks of the axis.
+
+    Returns
+    -------
+    Axes
+        The axes.
+    """
     from cohort.plots.incidence import plot_incidence
 
     ticks, printed = _ticks(times, max(g.table.last_time for g in result.groups), result.unit)

@@ -60,10 +60,12 @@ def make_groups(
     ----------
     endpoint : Endpoint
         The endpoint whose rows are grouped.
-    by, strata : str, optional
-        Columns of ``data`` or of the endpoint's frame.
+    by : str, optional
+        Column of ``data`` or of the endpoint's frame.
     data : DataFrame, optional
         Aligned to the endpoint by index label.
+    strata : str, optional
+        Column of the strata of a stratified test.
 
     Returns
     -------

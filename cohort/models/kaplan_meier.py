@@ -206,7 +206,13 @@ class KaplanMeier:
 
     @property
     def logrank(self) -> pd.Series:
-        """Log-rank test: ``statistic, df, p_value, reason``; NaN with the reason for one group."""
+        """Log-rank test: ``statistic, df, p_value, reason``; NaN with the reason for one group.
+
+        Returns
+        -------
+        Series
+            The test.
+        """
         return as_series(self.test)
 
     def glance(self) -> pd.DataFrame:
@@ -236,12 +242,24 @@ class KaplanMeier:
 
     @property
     def n(self) -> int:
-        """Number of patients."""
+        """Number of patients.
+
+        Returns
+        -------
+        int
+            Over all groups.
+        """
         return sum(g.table.n for g in self.groups)
 
     @property
     def n_event(self) -> int:
-        """Number of events."""
+        """Number of events.
+
+        Returns
+        -------
+        int
+            Over all groups.
+        """
         return sum(int(g.table.n_event.sum()) for g in self.groups)
 
     def plot(self, ax: Axes | None = None, risk_table: bool = True, times: ArrayLike | None = None) -> Axes:

@@ -132,7 +132,13 @@ class OddsRatio:
 
     @property
     def std_error(self) -> FloatArray:
-        """Standard errors of the log odds ratios, shape (p,)."""
+        """Standard errors of the log odds ratios, shape (p,).
+
+        Returns
+        -------
+        array of shape (p,)
+            Square roots of the diagonal of the covariance.
+        """
         return np.asarray(np.sqrt(np.diag(self.covariance)))
 
     def glance(self) -> pd.DataFrame:
