@@ -338,10 +338,12 @@ def draw_incidence(
 
 def _ticks(times: ArrayLike | None, last: float, unit: str) -> tuple[FloatArray, TimeUnit]:
     """Ticks in the unit of the data, and the unit to print: a long follow-up in days prints months."""
-    from cohort.plots.time_axis import follow_up_ticks, readable_unit
+    from cohort.plots.time_axis import follow_up_ticks, readable_unit, units_ratio
 
     own = cast("TimeUnit", unit)
+    units_ratio(own, None)  # refuses a unit that no axis can print
     if times is not None:
         return np.unique(np.asarray(times, dtype=float)), own
     printed = readable_unit(last, own)
-    return follow_up_ticks(last, unit=own, display_unit=printed), printed
+    ticks = follow_up_ticks(last, unit=own, display_unit=printed)
+    return (ticks if len(ticks) > 1 else np.array([0.0, last])), printed

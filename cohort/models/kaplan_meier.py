@@ -339,13 +339,10 @@ class KaplanMeier:
                 for low, high in zip(medians["conf_low"], medians["conf_high"], strict=True)
             ],
         }
-        test = (
-            f"log-rank P{p_value(self.test.p_value)}"
-            if not self.test.reason
-            else f"log-rank: {self.test.reason}"
-        )
+        test = self.test.reason or f"P{p_value(self.test.p_value)}"
         facts = (
-            ("method", f"Kaplan-Meier, {self.conf_type} {100 * self.conf_level:g}% limits; {test}"),
+            ("method", f"Kaplan-Meier, {self.conf_type} {100 * self.conf_level:g}% limits"),
+            ("log-rank test", test if self.by else ""),
             ("patients", f"{self.n}, events {self.n_event}"),
             (
                 "median follow-up",

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from cohort.dictionary.facts import ColumnFacts, declare_facts
-from cohort.errors import CompetingRiskError, EstimationError, ImmortalTimeError
+from cohort.errors import CohortError, CompetingRiskError, EstimationError, ImmortalTimeError
 from cohort.models.kaplan_meier import kaplan_meier
 from cohort.study.endpoints import Endpoint
 
@@ -231,9 +231,26 @@ def test_plot_draws_the_tidy_curve():
     plt.close(axes.figure)
 
 
+def test_short_and_tiny_follow_up_can_be_drawn():
+    import matplotlib.pyplot as plt
+
+    tiny = pd.DataFrame({"days": [0.1, 0.4], "died": [1, 0]})
+    single = Endpoint.from_columns(tiny, time="days", event="died", unit="months")
+    with mpl.rc_context({"backend": "Agg"}):
+        axes = kaplan_meier(single).plot()
+    assert axes.get_xlim()[1] >= 0.4
+    plt.close(axes.figure)
+
+
 def test_counts_run_from_the_start():
     counts = kaplan_meier(survival()).counts([0, 10, 30])
     assert counts["n_event"].to_list() == [
         0,
         *(int(DATA.loc[DATA["days"] <= t, "died"].sum()) for t in (10, 30)),
     ]
+
+
+def test_an_unknown_unit_cannot_be_drawn():
+    cycles = Endpoint.from_columns(DATA, time="days", event="died", unit="cycles")
+    with pytest.raises(CohortError, match="days, weeks, months or years"):
+        kaplan_meier(cycles).plot()
