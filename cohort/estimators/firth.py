@@ -34,8 +34,8 @@ FloatArray = NDArray[np.float64]
 
 _MAX_ITERATIONS = 500
 _MAX_HALVINGS = 25
-# Longest step along one coefficient, in its own standard errors.
-_MAX_STEP = 2.0
+# Most that one step may change any row's linear predictor.
+_MAX_STEP = 5.0
 # Squared length of a step, in standard errors, at which the estimate has all its digits; and below which steps
 # that no longer shrink are rounding.
 _DECREMENT = 1e-22
@@ -152,8 +152,10 @@ def _climb(problem: CoxProblem, at: _Penalized, free: NDArray[np.intp]) -> tuple
         if decrement < _DECREMENT or before / 2 < decrement < _ROUNDING:
             return at, iteration
         before = decrement
-        longest = np.abs(step * np.sqrt(np.diag(block))).max()
-        step *= min(1.0, _MAX_STEP / longest)
+        whole = np.zeros(len(at.V))
+        whole[free] = step
+        longest = float(np.abs(problem.Z @ whole).max())
+        step *= min(1.0, _MAX_STEP / max(longest, _MAX_STEP))
         following = _halved(problem, at, free, step)
         if following is None:
             return at, iteration
