@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,13 @@ class ProfileLimits:
     p_value: FloatArray
 
 
-def profile_limits(X: FloatArray, y: FloatArray, fit: LogisticFit, conf_level: float = 0.95) -> ProfileLimits:
+def profile_limits(
+    X: FloatArray,
+    y: FloatArray,
+    fit: LogisticFit,
+    conf_level: float = 0.95,
+    columns: Sequence[int] | None = None,
+) -> ProfileLimits:
     """Invert the likelihood-ratio test of every coefficient.
 
     Parameters
@@ -49,6 +56,8 @@ def profile_limits(X: FloatArray, y: FloatArray, fit: LogisticFit, conf_level: f
         The fit, with or without Firth's penalty; the profile uses the same.
     conf_level : float, default=0.95
         Confidence level.
+    columns : sequence of int, optional
+        Coefficients of interest, all by default; the others are NaN in the answer.
 
     Returns
     -------
@@ -62,8 +71,8 @@ def profile_limits(X: FloatArray, y: FloatArray, fit: LogisticFit, conf_level: f
     """
     p = len(fit.estimate)
     drop = float(chdtri(1, 1 - conf_level)) / 2
-    low, high, statistic = np.empty(p), np.empty(p), np.empty(p)
-    for j in range(p):
+    low, high, statistic = (np.full(p, np.nan) for _ in range(3))
+    for j in range(p) if columns is None else columns:
         held = _hold(X, y, fit, j, 0.0, fit.estimate)
         statistic[j] = max(2 * (fit.log_likelihood - held.log_likelihood), 0.0)
         low[j] = _limit(X, y, fit, j, drop, -1)

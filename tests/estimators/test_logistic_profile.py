@@ -62,6 +62,6 @@ def test_coverage_of_firth_limits():
         x[0] = 1.0
         y = (rng.random(40) < 1 / (1 + np.exp(1 - x))).astype(float)
         X = np.column_stack([np.ones(40), x])
-        limits = profile_limits(X, y, fit_logistic(X, y, "firth"))
+        limits = profile_limits(X, y, fit_logistic(X, y, "firth"), columns=[1])
         covered += bool(limits.conf_low[1] <= 1 <= limits.conf_high[1])
     assert abs(covered / n_sets - 0.95) < 3 * np.sqrt(0.95 * 0.05 / n_sets)
