@@ -70,6 +70,14 @@ def both(*tests: Tree) -> Tree:
     return joined
 
 
+def either(*tests: Tree) -> Tree:
+    """Join tests by OR."""
+    joined: Tree = exp.paren(tests[0])
+    for test in tests[1:]:
+        joined = exp.Or(this=joined, expression=exp.paren(test))
+    return joined
+
+
 def named(tree: Tree, name: str) -> Tree:
     """Give a column its quoted name."""
     return exp.Alias(this=tree, alias=exp.to_identifier(name, quoted=True))

@@ -14,6 +14,8 @@ from cohort.registry.plan import BlockPlan, Plan, RulePlan
 from cohort.registry.sql_leaf import LAYERS, Columns, LeafSql, known_cell
 
 _TYPES = {"string": "TEXT", "coded": "TEXT", "integer": "BIGINT", "number": "DOUBLE", "date": "DATE"}
+# Without these borders DuckDB would write one layer into the next, which multiplies long expressions.
+MATERIALIZED = ("_read", "_judged")
 UNREAD = ("unmapped", "unparsed", "no_unit")
 Steps = list[tuple[str, exp.Select]]
 
@@ -278,5 +280,5 @@ def _count_if(test: Tree) -> Tree:
 
 def _with(steps: Steps, select: exp.Select) -> exp.Select:
     for name, step in steps:
-        select = select.with_(name, as_=step, copy=False)
+        select = select.with_(name, as_=step, materialized=name.endswith(MATERIALIZED) or None, copy=False)
     return select

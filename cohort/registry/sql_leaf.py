@@ -20,6 +20,7 @@ from cohort.dictionary.expression_sql import (
     both,
     case,
     cast,
+    either,
     extract,
     is_null,
     matches,
@@ -258,18 +259,30 @@ class LeafSql:
         assert plan is not None
         if not plan.column and not plan.by_analyte:
             return _linear(value, next(iter(next(iter(plan.choices.values())).values())))
-        branches: list[tuple[Tree, Tree]] = []
-        for code, targets in plan.choices.items():
-            for analyte, linear in targets.items():
-                tests: list[Tree] = []
-                if plan.column:
-                    tests.append(exp.EQ(this=self._unit_code(), expression=text(code)))
-                if analyte:
-                    tests.append(
-                        exp.EQ(this=quoted(self.leaf.variable.schema.unit_by), expression=text(analyte))
-                    )
-                branches.append((both(*tests), _linear(value.copy(), linear)))
-        return case(branches)
+        found = [
+            (code, analyte, one) for code, targets in plan.choices.items() for analyte, one in targets.items()
+        ]
+        parts = {}
+        for part in ("shift", "numerator", "denominator"):
+            by_value: dict[float, list[Tree]] = {}
+            for code, analyte, one in found:
+                by_value.setdefault(getattr(one, part), []).append(self._unit_test(code, analyte))
+            parts[part] = case([(either(*tests), number(factor)) for factor, tests in by_value.items()])
+        if any(one.shift for *_, one in found):
+            value = exp.paren(exp.Add(this=exp.paren(value), expression=parts["shift"]))
+        product = exp.paren(exp.Mul(this=exp.paren(value), expression=parts["numerator"]))
+        return _twelve_digits(exp.paren(exp.Div(this=product, expression=parts["denominator"])))
+
+    def _unit_test(self, code: str, analyte: str) -> Tree:
+        """Return whether a row has this unit and analyte."""
+        plan = self.leaf.unit
+        assert plan is not None
+        tests: list[Tree] = []
+        if plan.column:
+            tests.append(exp.EQ(this=self._unit_code(), expression=text(code)))
+        if analyte:
+            tests.append(exp.EQ(this=quoted(self.leaf.variable.schema.unit_by), expression=text(analyte)))
+        return both(*tests)
 
     def _unit_code(self) -> Tree:
         assert self.leaf.unit is not None
@@ -301,14 +314,18 @@ class LeafSql:
         return tests
 
     def _outside_by_analyte(self) -> list[Tree]:
-        by = quoted(self.leaf.variable.schema.unit_by)
-        branches: list[tuple[Tree, Tree]] = []
-        for name, one in self.analytes.items():
-            if one.minimum is None or one.maximum is None:
-                continue
-            between = exp.Between(this=self.own("v"), low=number(one.minimum), high=number(one.maximum))
-            branches.append((exp.EQ(this=by.copy(), expression=text(name)), exp.Not(this=exp.paren(between))))
-        return [case(branches, exp.false())] if branches else []
+        tests: list[Tree] = []
+        for side, kind in (("minimum", exp.LT), ("maximum", exp.GT)):
+            bounds = {name: getattr(one, side) for name, one in self.analytes.items()}
+            ifs = [
+                exp.If(this=text(name), true=number(bound))
+                for name, bound in bounds.items()
+                if bound is not None
+            ]
+            if ifs:
+                bound = exp.Case(this=quoted(self.leaf.variable.schema.unit_by), ifs=ifs, default=exp.null())
+                tests.append(kind(this=self.own("v"), expression=bound))
+        return tests
 
 
 def known_cell(column: Callable[[str], Tree], missing: Mapping[str, str]) -> Callable[[str], Tree]:
