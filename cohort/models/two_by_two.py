@@ -143,7 +143,10 @@ class TwoByTwo:
 
         frame = self.tidy()
         ratios = frame[frame["term"].isin(["risk_ratio", "odds_ratio"])]
-        ratios = ratios.assign(term=ratios["term"].map(_NAMES), level=ratios["method"].str.replace("_", "-"))
+        ratios = ratios.assign(
+            term=ratios["term"].map(_NAMES).str.capitalize(),
+            level=ratios["method"].str.replace("_", "-").str.capitalize(),
+        )
         return plot_forest(ratios, measure="Ratio", ax=ax, conf_level=self.conf_level, direction=("", ""))
 
     def text(self, term: str = "risk_ratio") -> str:
