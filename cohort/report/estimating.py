@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 import pandas as pd
@@ -18,6 +19,7 @@ from cohort.report.outcome import Outcome, drawing
 from cohort.report.prepare import Prepared
 from cohort.report.spec import CoxSpec, IncidenceSpec, KaplanMeierSpec, OddsRatioSpec, TwoByTwoSpec
 from cohort.report.words import (
+    EVENTS,
     column_words,
     event_words,
     headline,
@@ -240,7 +242,10 @@ def _data_for(endpoint: Endpoint, prepared: Prepared) -> pd.DataFrame | None:
 def _curve_sentence(fit: KaplanMeier | CumulativeIncidence, time: float) -> str:
     """Say the estimate of each group at a time."""
     groups = list(dict.fromkeys(str(value) for value in fit.at([time])["strata"]))
-    return f"{headline('; '.join(fit.text(group, time=time) for group in groups))}."
+    said = "; ".join(fit.text(group, time=time) for group in groups)
+    for name, words in EVENTS.items():
+        said = re.sub(rf"\b{name.replace('_', ' ')}\b", words, said)
+    return f"{headline(said)}."
 
 
 def _regression_sentences(fit: CoxRegression | OddsRatio, data: pd.DataFrame) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from cohort.format import n_of_total
+from cohort.report.blocks import Block, Section
 from cohort.report.prepare import Prepared
-from cohort.report.sections import Block, Section, alerts
+from cohort.report.sections import alerts
 from cohort.tables.write_html import TABLE_CSS
 
 LABELS = {"refused": "Refused by a guard", "failed": "Could not be estimated"}
@@ -71,6 +72,7 @@ def _card(prepared: Prepared) -> list[tuple[str, str]]:
     n = len(data)
     known = data["any_icans"].dropna()
     severe = data["severe_icans"].dropna()
+    dead, vital = int((data["vital_status"] == "dead").sum()), int(data["vital_status"].notna().sum())
     imaged, recorded = (
         int(mask.sum()) for mask in (data["mri_status"] == "imaged", data["mri_status"] != "unknown")
     )
@@ -79,8 +81,8 @@ def _card(prepared: Prepared) -> list[tuple[str, str]]:
         ("Centers", f"{data['center_id'].nunique():,}"),
         ("Any ICANS, of those known", n_of_total(int((known == "yes").sum()), len(known))),
         ("Severe ICANS, of those known", n_of_total(int((severe == "yes").sum()), len(severe))),
-        ("MRI in the window, where recorded", n_of_total(imaged, recorded)),
-        ("Deaths in follow-up", f"{int(data['death_day'].notna().sum()):,}"),
+        *([("MRI in the window, where recorded", n_of_total(imaged, recorded))] if recorded else []),
+        *([("Deaths, of those whose status is known", n_of_total(dead, vital))] if vital else []),
     ]
 
 

@@ -16,6 +16,7 @@ from cohort.neurotox.episodes import icans_episodes
 from cohort.neurotox.icans import grade_icans
 from cohort.neurotox.mri import mri_findings
 from cohort.registry.harmonize import harmonize
+from cohort.registry.recodings import recodings
 from cohort.registry.registry import Registry
 from cohort.registry.source import read_source
 from cohort.report.check import CheckedStudy
@@ -39,6 +40,8 @@ class Prepared:
         The study as checked.
     registry : Registry
         The harmonised tables with their audit.
+    codes : DataFrame
+        Every recoded source code, its category and its count.
     graded : DataFrame
         Assessments with ICANS grades.
     episodes : DataFrame
@@ -53,6 +56,7 @@ class Prepared:
 
     spec: StudyFile
     registry: Registry
+    codes: pd.DataFrame
     graded: pd.DataFrame
     episodes: pd.DataFrame
     study: Study
@@ -63,7 +67,7 @@ class Prepared:
 def prepare(checked: CheckedStudy, progress: Progress) -> Prepared:
     """Carry out all steps of a study that come before its analyses."""
     spec = checked.spec
-    registry = _harmonized(checked, progress)
+    registry, codes = _harmonized(checked, progress)
     graded = grade_icans(
         registry.neuro_assessment,
         population=spec.grading.population,
@@ -88,10 +92,10 @@ def prepare(checked: CheckedStudy, progress: Progress) -> Prepared:
     data = _linked(study, graded, episodes, crs, mri, spec)
     progress("select and link patients", len(registry.infusion), len(data), "patients")
     endpoints = {name: _endpoint(name, part, data) for name, part in spec.endpoints.items()}
-    return Prepared(spec, registry, graded, episodes, study, data, endpoints)
+    return Prepared(spec, registry, codes, graded, episodes, study, data, endpoints)
 
 
-def _harmonized(checked: CheckedStudy, progress: Progress) -> Registry:
+def _harmonized(checked: CheckedStudy, progress: Progress) -> tuple[Registry, pd.DataFrame]:
     dictionary = checked.dictionary
     sources = []
     for name, path in checked.paths.items():
@@ -103,7 +107,7 @@ def _harmonized(checked: CheckedStudy, progress: Progress) -> Registry:
     progress(
         "harmonise", rows_in, sum(len(frame) for frame in registry.tables.values()), "rows in nine tables"
     )
-    return registry
+    return registry, recodings(sources)
 
 
 def _population(registry: Registry, spec: StudyFile) -> Study:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,7 +153,8 @@ def _wanted(analyses: Mapping[str, AnalysisSpec], only: Iterable[str] | None) ->
 def _carry_out(name: str, part: AnalysisSpec, prepared: Prepared) -> Outcome:
     """Carry out one analysis; a refusal or a failure becomes an outcome that says why."""
     try:
-        return KINDS[part.kind](name, part, prepared)
+        outcome = KINDS[part.kind](name, part, prepared)
+        return replace(outcome, notes=(part.note, *outcome.notes)) if part.note else outcome
     except GuardError as error:
         return _unfinished(name, part, "refused", error)
     except (EstimationError, EndpointError, StudyError) as error:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import pandas as pd
 
 from cohort.format import n_of_total, percent
+from cohort.report.blocks import Block, Section
 from cohort.report.checklist import answered
+from cohort.report.data_section import TITLE as DATA_TITLE
+from cohort.report.data_section import data_section
 from cohort.report.manifest import versions
 from cohort.report.methods import methods_paragraphs
-from cohort.report.outcome import Drawing, Outcome, drawing
+from cohort.report.outcome import Outcome, drawing
 from cohort.report.prepare import Prepared
 from cohort.tables.plain_table import plain_table, text_column
-from cohort.tables.table import Table
 
 SECTION_OF = {
     "table_one": "patients",
@@ -31,7 +31,7 @@ SECTION_OF = {
 }
 TITLES = {
     "flow": "Who is in the study",
-    "data": "The data, and what was lost on the way",
+    "data": DATA_TITLE,
     "patients": "Patients and toxicity",
     "imaging": "MRI and ICANS",
     "outcomes": "Outcomes over time",
@@ -40,31 +40,6 @@ TITLES = {
     "checklist": "STROBE and RECORD",
     "provenance": "Provenance",
 }
-MAX_UNMAPPED = 40
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """One piece of a section: what an analysis gave, or a table about the data."""
-
-    id: str = ""
-    title: str = ""
-    status: str = "done"
-    sentences: tuple[str, ...] = ()
-    tables: Mapping[str, Table] = field(default_factory=lambda: MappingProxyType({}))
-    drawings: tuple[Drawing, ...] = ()
-    notes: tuple[str, ...] = ()
-    error: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Section:
-    """A section of the report with its blocks."""
-
-    id: str
-    title: str
-    paragraphs: tuple[str, ...] = ()
-    blocks: tuple[Block, ...] = ()
 
 
 def report_sections(prepared: Prepared, outcomes: Mapping[str, Outcome]) -> tuple[Section, ...]:
@@ -73,7 +48,7 @@ def report_sections(prepared: Prepared, outcomes: Mapping[str, Outcome]) -> tupl
     present = ["flow", "data", *(name for name, blocks in middle.items() if blocks), "methods", "provenance"]
     made = {
         "flow": Section("flow", TITLES["flow"], blocks=(_flow_block(prepared),)),
-        "data": _data_section(prepared),
+        "data": data_section(prepared),
         **{name: Section(name, TITLES[name], blocks=blocks) for name, blocks in middle.items() if blocks},
         "methods": Section("methods", TITLES["methods"], methods_paragraphs(prepared)),
         "checklist": Section("checklist", TITLES["checklist"], blocks=(_checklist_block(present),)),
@@ -101,97 +76,6 @@ def _flow_block(prepared: Prepared) -> Block:
     axes = prepared.study.plot()
     legend = "Flow of infusions and patients. Every rule is shown, also where it left nobody out."
     return Block(drawings=(drawing("flow", axes, legend),))
-
-
-def _data_section(prepared: Prepared) -> Section:
-    registry = prepared.registry
-    quality = registry.quality()
-    blocks = [_rows_block(prepared), _quality_block(quality), _unmapped_block(registry.unmapped)]
-    blocks += [_conflicts_block(registry.conflicts)]
-    return Section("data", TITLES["data"], blocks=tuple(blocks))
-
-
-def _rows_block(prepared: Prepared) -> Block:
-    counts = [
-        {"table": name, "source": str(source), "n": int(n)}
-        for name, frame in prepared.registry.tables.items()
-        for source, n in frame["source"].astype("string").value_counts().sort_index().items()
-    ]
-    frame = pd.DataFrame(counts, columns=["table", "source", "n"])
-    wide = frame.pivot_table(index="table", columns="source", values="n", aggfunc="sum", observed=True)
-    wide = wide.reindex(list(prepared.registry.tables)).fillna(0).astype(int).reset_index()
-    stub = text_column("Table", "table")
-    columns = [text_column(str(source), str(source), "right") for source in wide.columns[1:]]
-    return Block(
-        "rows",
-        "Rows by table and source",
-        tables={"rows": plain_table(wide, stub, columns, caption="Harmonised rows")},
-    )
-
-
-def _quality_block(quality: pd.DataFrame) -> Block:
-    failed = quality[quality["result"] == "failed"]
-    sentence = (
-        f"{len(quality)} checks were made (Kahn's categories), {len(failed)} of them failed their threshold; "
-        "all are in the harmonised data's quality report."
-    )
-    axes = quality.plot()
-    legend = "Share of values that violate a check, by variable and center. White: not in the source."
-    return Block(
-        "quality",
-        "Quality",
-        sentences=(sentence,),
-        drawings=(drawing("quality", axes, legend),),
-    )
-
-
-def _unmapped_block(unmapped: pd.DataFrame) -> Block:
-    if unmapped.empty:
-        return Block(
-            "unmapped", "Values without a rule", sentences=("Every value of every source had a rule.",)
-        )
-    codes = unmapped.assign(value=unmapped["value"].where(unmapped["status"] == "unmapped", ""))
-    names = ["source", "table", "variable", "status", "value"]
-    counts = codes.groupby(names, observed=True, dropna=False)["n"].sum().reset_index()
-    shown = counts.sort_values(["n", *names], ascending=[False, *[True] * len(names)]).head(MAX_UNMAPPED)
-    stub = text_column("Source", "source")
-    columns = [
-        text_column("Table", "table"),
-        text_column("Variable", "variable"),
-        text_column("Status", "status"),
-        text_column("Code", "value"),
-        text_column("Cells", "n", "right"),
-    ]
-    table = plain_table(shown, stub, columns, caption="Source values without a rule, or unreadable")
-    sentence = (
-        f"{int(unmapped['n'].sum())} cells hold a code without a rule, or a text that is no number, date or unit. They "
-        "are missing in the analysis and say so in their status; nothing was guessed. Only codes are shown."
-    )
-    return Block("unmapped", "Values without a rule", sentences=(sentence,), tables={"unmapped": table})
-
-
-def _conflicts_block(conflicts: pd.DataFrame) -> Block:
-    title = "Conflicting records"
-    if conflicts.empty:
-        return Block("conflicts", title, sentences=("No two records of the same key differ.",))
-    counts = (
-        conflicts.groupby(["table", "variable"], observed=True)
-        .agg(n=("patient_id", "size"), patients=("patient_id", "nunique"))
-        .reset_index()
-    )
-    stub = text_column("Table", "table")
-    columns = [
-        text_column("Variable", "variable"),
-        text_column("Records", "n", "right"),
-        text_column("Patients", "patients", "right"),
-    ]
-    sentence = (
-        f"{conflicts['patient_id'].nunique()} patients have records with the same key and different values, within a "
-        "source or between two. All records are kept in the harmonised tables; the population keeps the infusion of "
-        "the source that stands first in the study file."
-    )
-    table = plain_table(counts, stub, columns, caption="Conflicting values by variable")
-    return Block("conflicts", title, sentences=(sentence,), tables={"conflicts": table})
 
 
 def _checklist_block(present: list[str]) -> Block:

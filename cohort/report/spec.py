@@ -119,9 +119,10 @@ class EndpointSpec(Spec):
 
 
 class Analysis(Spec):
-    """What every analysis has: a title for its caption, notes, and the guards it acknowledges."""
+    """What every analysis has: a title for its caption, a note for its readers, and the guards it acknowledges."""
 
     title: str = ""
+    note: str = ""
     acknowledge: tuple[str, ...] = ()
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from docx.shared import Mm, Pt
 
+from cohort.report.blocks import Block, Section
 from cohort.report.html import LABELS
 from cohort.report.prepare import Prepared
-from cohort.report.sections import Block, Section, alerts
+from cohort.report.sections import alerts
 from cohort.tables.write_docx import append_table, new_document, save_document
 
 MAX_WIDTH_MM = 165.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
@@ -15,6 +16,12 @@ EVENTS = {
     "overall_survival": "overall survival",
     "progression_free_survival": "progression-free survival",
     "late_neurotoxicity": "late neurotoxicity",
+}
+SCALES = {
+    "log2": "per doubling",
+    "log10": "per tenfold increase",
+    "log": "per unit of its natural logarithm",
+    "scale": "per SD",
 }
 REASONS = {
     "not_imaged": "not imaged",
@@ -44,15 +51,23 @@ def headline(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def term_words(data: pd.DataFrame, term: str) -> str:
+    """Return a term of a formula in words, such as ``ferritin, per doubling`` for ``log2(ferritin_ng_ml)``."""
+    scaled = re.fullmatch(r"(log2|log10|log|scale)\((\w+)\)", term)
+    if scaled is None:
+        return column_words(data, term)
+    return f"{column_words(data, scaled[2])}, {SCALES[scaled[1]]}"
+
+
 def row_words(data: pd.DataFrame, term: str, level: str) -> str:
     """Return a regression row in words: the variable, and its level when it has one."""
-    label = column_words(data, term)
+    label = term_words(data, term)
     return f"{label}, {in_sentence(level_label(term, level, {}))}" if level else label
 
 
 def forest_labels(data: pd.DataFrame, tidy: pd.DataFrame) -> Mapping[str, str]:
     """Return the printed text of every term and level of a regression."""
-    labels = {str(term): column_words(data, str(term)) for term in tidy["term"]}
+    labels = {str(term): term_words(data, str(term)) for term in tidy["term"]}
     pairs = zip(tidy["term"], tidy["level"], strict=True)
     return labels | {str(level): level_label(str(term), str(level), {}) for term, level in pairs if level}
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from cohort.report.blocks import Section
 from cohort.report.check import CheckedStudy
 from cohort.report.html import report_html
 from cohort.report.manifest import sha256_of, write_json, write_manifest
 from cohort.report.outcome import Drawing, Outcome
 from cohort.report.prepare import Prepared
-from cohort.report.sections import Section, report_sections
+from cohort.report.sections import report_sections
 from cohort.report.spec import Outputs
 from cohort.report.word import write_report_docx
 from cohort.style import save_figure
