@@ -19,12 +19,6 @@ BY_DESIGN = (
     "left out: where is false",
     "left out: repeated on purpose (distinct)",
 )
-    "in the input",
-    "after unpivot",
-    "out",
-    "left out: where is false",
-    "left out: repeated on purpose (distinct)",
-)
 
 
 def data_section(prepared: Prepared) -> Section:
