@@ -36,12 +36,14 @@ _WHERE = {
     "kaplan_meier": "cohort.models.kaplan_meier",
     "cumulative_incidence": "cohort.models.cumulative_incidence",
     "cox": "cohort.models.cox",
+    "fine_gray": "cohort.models.fine_gray",
     "odds_ratio": "cohort.models.odds_ratio",
     "two_by_two": "cohort.models.two_by_two",
     # out
     "table_one": "cohort.tables.table_one",
     "regression_table": "cohort.tables.regression_table",
     "imaging_table": "cohort.tables.imaging_table",
+    "toxicity_table": "cohort.tables.toxicity_table",
     "run": "cohort.report.run",
     "errors": "cohort.errors",
 }

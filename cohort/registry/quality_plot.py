@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cohort import style
 from cohort.format import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+MAX_ROWS = 32
+WIDTH_MM, ROW_MM, CELL_MM, LABEL_MM = 174.0, 4.2, 9.0, 34.0
 
 
 def plot_quality(quality: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -31,30 +36,53 @@ def plot_quality(quality: pd.DataFrame, ax: Axes | None = None) -> Axes:
     import matplotlib.pyplot as plt
 
     shares = quality_matrix(quality)
+    hidden = max(len(shares) - MAX_ROWS, 0)
+    if hidden:
+        worst = shares.max(axis=1).sort_values(ascending=False, kind="stable").index[:MAX_ROWS]
+        shares = shares.loc[[name for name in shares.index if name in set(worst)]]
     if ax is None:
-        size = (2.6 + 0.62 * max(shares.shape[1], 1), 1.2 + 0.24 * max(len(shares), 1))
-        _, ax = plt.subplots(figsize=size, layout="constrained")
+        height = (ROW_MM * max(len(shares), 2) + LABEL_MM) * style.MM
+        figure = plt.figure(figsize=(WIDTH_MM * style.MM, height))
+        left, bottom = 58 / WIDTH_MM, (LABEL_MM - 4) * style.MM / height
+        width = min(len(shares.columns) * CELL_MM, WIDTH_MM - 62) / WIDTH_MM
+        ax = figure.add_axes((left, bottom, width, 1 - bottom - 3 * style.MM / height))
+    notes = ["Cells without a number are 0%."]
+    if hidden:
+        notes.append(f"{hidden} variables with smaller shares are not shown.")
+    style.add_notes(ax, notes)
+    with style.theme():
+        _draw(ax, shares)
+    return ax
+
+
+def _draw(ax: Axes, shares: pd.DataFrame) -> None:
     values = np.ma.masked_invalid(shares.to_numpy(dtype=float))
-    ax.set_title("Largest share of rows that violate a check", loc="left", fontsize=9)
-    if not values.size:
-        ax.set_axis_off()
-        ax.text(0, 0.5, "No check is violated.", transform=ax.transAxes)
-        return ax
-    ax.pcolormesh(values, cmap="Blues", vmin=0, vmax=100, edgecolors="white", linewidth=1)
-    for (row, column), value in np.ndenumerate(shares.to_numpy(dtype=float)):
-        if np.isfinite(value):
-            color = "white" if value > 55 else "black"
-            text = percent(value, 100, 0)
-            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=7, color=color)
-    ax.set_xticks(
-        np.arange(shares.shape[1]) + 0.5, [str(one) for one in shares.columns], rotation=90, fontsize=7
-    )
-    ax.set_yticks(np.arange(len(shares)) + 0.5, [str(one) for one in shares.index], fontsize=7)
-    ax.invert_yaxis()
-    ax.tick_params(length=0)
+    ax.tick_params(length=0, labelsize=style.SMALL_FONT_SIZE)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    return ax
+    if not values.size:
+        ax.set_axis_off()
+        ax.text(0, 0.5, "No check is violated.", transform=ax.transAxes, fontsize=style.FONT_SIZE)
+        return
+    fonts = style.available_fonts()
+    ax.pcolormesh(values, cmap="Blues", vmin=0, vmax=100, edgecolors="white", linewidth=0.6)
+    for (row, column), value in np.ndenumerate(shares.to_numpy(dtype=float)):
+        if np.isfinite(value) and value > 0:
+            ax.text(
+                column + 0.5,
+                row + 0.5,
+                percent(value, 100, 0).removesuffix("%") if value >= 1 else "<1",
+                ha="center",
+                va="center",
+                fontsize=style.SMALL_FONT_SIZE,
+                fontfamily=fonts,
+                color="white" if value > 55 else "black",
+            )
+    labels = [str(one) for one in shares.columns]
+    ax.set_xticks(np.arange(len(labels)) + 0.5, labels, rotation=90, fontfamily=fonts)
+    names = [str(one).replace("_", " ") for one in shares.index]
+    ax.set_yticks(np.arange(len(names)) + 0.5, names, fontfamily=fonts)
+    ax.invert_yaxis()
 
 
 def quality_matrix(quality: pd.DataFrame) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def _quality_block(quality: pd.DataFrame) -> Block:
         "all are in the harmonised data's quality report."
     )
     axes = quality.plot()
-    legend = "Share of values that violate a check, by variable and center. White: not in the source."
+    legend = "Largest share (%) of values that violate a check, by variable and center. White: not in the source."
     return Block(
         "quality",
         "Quality",

@@ -21,6 +21,8 @@ from cohort.report.word import write_report_docx
 from cohort.style import save_figure
 from cohort.tables.table import Table
 
+PUBLISHED = ("patients", "imaging", "outcomes", "models")
+
 
 def write_run(
     folder: Path,
@@ -69,6 +71,8 @@ def _write_tables(folder: Path, sections: Iterable[Section], outputs: Outputs) -
         "csv": Table.to_csv,
     }
     for section in sections:
+        if section.id not in PUBLISHED:
+            continue
         for block in section.blocks:
             for name, table in block.tables.items():
                 for kind in outputs.tables.formats:

@@ -186,8 +186,8 @@ def _grid(document: Any, table: Table, layout: Layout) -> None:
     grid = document.add_table(rows=depth + len(table.lines), cols=width)
     grid.autofit = False
     grid.alignment = WD_TABLE_ALIGNMENT.LEFT
-    _fix_grid(grid, layout)
     places = [list(row.cells) for row in grid.rows]
+    _fix_grid(grid, places, layout)
     letters = table.letters
     for level, cells in enumerate(table.header):
         for head in cells:
@@ -213,7 +213,7 @@ def _keeps_with_next(lines: tuple[tuple[int, Any], ...], offset: int) -> bool:
     return bool(lines[offset][1].children) or offset >= len(lines) - 2
 
 
-def _fix_grid(grid: Any, layout: Layout) -> None:
+def _fix_grid(grid: Any, places: list[list[Any]], layout: Layout) -> None:
     """Set fixed column widths, small cell margins, and no style of its own."""
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
@@ -232,7 +232,8 @@ def _fix_grid(grid: Any, layout: Layout) -> None:
     total.set(qn("w:w"), str(round(sum(layout.widths_pt) * _TWIPS)))
     for column, points in zip(grid.columns, layout.widths_pt, strict=True):
         column.width = Pt(points)
-        for cell in column.cells:
+    for row in places:
+        for cell, points in zip(row, layout.widths_pt, strict=True):
             cell.width = Pt(points)
 
 

@@ -380,6 +380,6 @@ def test_quality_has_a_row_for_each_check_variable_and_center(tmp_path):
     assert absent[["result", "reason"]].to_numpy().tolist() == [["not applicable", "impossible: not asked"]]
     labels = [label.get_text() for label in quality.plot().get_yticklabels()]
     assert "infusion · sex" in labels
-    assert "infusion · age_years" in labels  # never recorded
+    assert "infusion · age years" in labels  # never recorded
     assert "infusion · infusion_date" not in labels
     assert type(quality.head(1)).__name__ == "QualityFrame"
