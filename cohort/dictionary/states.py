@@ -18,7 +18,9 @@ def is_three_state(values: pd.Series) -> bool:
     if not isinstance(values.dtype, pd.CategoricalDtype) and not pd.api.types.is_string_dtype(values.dtype):
         return False
     labels = (
-        set(values.cat.categories) if isinstance(values.dtype, pd.CategoricalDtype) else set(values.dropna().unique())
+        set(values.cat.categories)
+        if isinstance(values.dtype, pd.CategoricalDtype)
+        else set(values.dropna().unique())
     )
     decided = labels & (_NEGATIVE | _POSITIVE)
     return bool(decided) and labels <= (_NEGATIVE | _POSITIVE | _UNDECIDED)
@@ -47,7 +49,7 @@ def binary_states(values: pd.Series) -> tuple[NDArray[np.float64], dict[str, int
         reasons = pd.Series(labels[np.isnan(coded)], dtype=object).value_counts()
         ordered = sorted(reasons.items(), key=lambda item: (-int(item[1]), str(item[0])))
         return coded, {str(reason): int(count) for reason, count in ordered}
-    coded = values.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    coded = np.asarray(values.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
     if not np.isin(coded[~np.isnan(coded)], (0.0, 1.0)).all():
         msg = "values are neither absent/present, no/yes, boolean nor 0/1"
         raise ValueError(msg)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -20,9 +20,9 @@ from cohort.estimators.logistic import (
     separating_columns,
 )
 from cohort.estimators.logistic_profile import profile_limits
-from cohort.format import interval, p_value, ratio
 from cohort.models.design import Design, build_design
-from cohort.models.result import check_conf_level, row_of_term, tidy_regression, wald
+from cohort.models.ratios import draw_ratios, ratio_text
+from cohort.models.result import check_conf_level, tidy_regression, wald
 from cohort.models.summary import Summary, estimate_table, left_out_text, notes_text
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
 
@@ -69,6 +69,8 @@ class OddsRatio:
         Share of pairs of patients with and without the outcome that the model orders rightly.
     iterations : int
         Newton steps.
+    references : mapping of str to str
+        Reference category of each categorical term.
     left_out : tuple of (str, str, int)
         Column, reason and number of patients left out.
     notes : tuple of str
@@ -98,6 +100,7 @@ class OddsRatio:
     log_likelihood_null: float
     concordance: float
     iterations: int
+    references: Mapping[str, str]
     left_out: tuple[tuple[str, str, int], ...]
     notes: tuple[str, ...]
     acknowledged: tuple[str, ...]
@@ -187,9 +190,7 @@ class OddsRatio:
         Axes
             The axes.
         """
-        from cohort.plots.forest import plot_forest
-
-        return plot_forest(self._ratios(), measure="Odds ratio", ax=ax, conf_level=self.conf_level)
+        return draw_ratios(self._ratios(), self.references, "odds ratio", self.conf_level, ax)
 
     def text(self, term: str) -> str:
         """Return the sentence fragment of one term.
@@ -204,11 +205,7 @@ class OddsRatio:
         str
             For example ``odds ratio 2.27 (95% CI 1.59–3.26; P<0.001)``.
         """
-        row = row_of_term(self._ratios(), term)
-        limits = interval(float(row["conf_low"]), float(row["conf_high"]), None)
-        level = f"{100 * self.conf_level:g}% CI"
-        p = p_value(float(row["p_value"]))
-        return f"odds ratio {ratio(float(row['estimate']))} ({level} {limits}; P{p})"
+        return ratio_text(self._ratios(), term, "odds ratio", self.conf_level)
 
     def __repr__(self) -> str:
         return self._summary().text()
@@ -343,6 +340,7 @@ def odds_ratio(
         log_likelihood_null=_null(X, y, fit).log_likelihood,
         concordance=_concordance(X @ fit.estimate, y),
         iterations=fit.iterations,
+        references=design.references,
         left_out=design.left_out,
         notes=(*notes, *_sparse_note(y, X.shape[1] - 1, method)),
         acknowledged=names,

@@ -20,6 +20,7 @@ def draw_ratios(
     measure: str,
     conf_level: float,
     ax: Axes | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Axes:
     """Draw exponentiated estimates as a forest plot, with a row for each reference category.
 
@@ -35,6 +36,8 @@ def draw_ratios(
         Confidence level of the limits.
     ax : Axes, optional
         Where to draw; a new figure by default.
+    labels : Mapping of str to str, optional
+        Printed text of terms and levels.
 
     Returns
     -------
@@ -51,7 +54,7 @@ def draw_ratios(
             block = pd.concat([pd.DataFrame([first]), block])
         blocks.append(block)
     table = pd.concat(blocks, ignore_index=True)
-    return plot_forest(table, measure=measure.capitalize(), ax=ax, conf_level=conf_level)
+    return plot_forest(table, measure=measure.capitalize(), ax=ax, labels=labels, conf_level=conf_level)
 
 
 def ratio_text(tidy: pd.DataFrame, term: str, measure: str, conf_level: float) -> str:

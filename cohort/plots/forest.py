@@ -157,7 +157,7 @@ def _ratio_axis(
 def _set_ticks(ax: Axes, ends: tuple[float, float], sparse: int) -> None:
     known = ends[1] in _TICKS and np.isclose(ends[0] * ends[1], 1.0)
     ticks = _TICKS[ends[1]][sparse] if known else _ticks_between(ends)[:: 1 + sparse]
-    ax.set_xticks(ticks, [f"{t:.2g}" for t in ticks])
+    ax.set_xticks(ticks, [f"{t:.2g}" if t < 10 else f"{t:.0f}" for t in ticks])
     ax.set_xticks([], minor=True)
 
 

@@ -59,7 +59,9 @@ def _recodes(rule: Rule, named: dict[str, dict[str, str]]) -> Iterator[tuple[str
 
 
 def spellings(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the categories that a source writes in more than one way, codes that it never writes left out.
+    """Keep the categories that a source writes in more than one way, in words.
+
+    Codes without letters, and codes that the source never writes, are left out.
 
     Parameters
     ----------
@@ -71,6 +73,6 @@ def spellings(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         The rows of those categories.
     """
-    written = frame[frame["n"] > 0]
+    written = frame[(frame["n"] > 0) & frame["code"].str.contains("[A-Za-z]{2}", regex=True)]
     groups = written.groupby(["source", "table", "variable", "category"], observed=True)["code"]
     return written[groups.transform("nunique") > 1].reset_index(drop=True)

@@ -19,6 +19,10 @@ BY_DESIGN = (
     "left out: where is false",
     "left out: repeated on purpose (distinct)",
 )
+WHY = {
+    "where is missing": "the mapping's row filter could not be decided",
+    "identical to another row": "identical to another row of the source",
+}
 
 
 def data_section(prepared: Prepared) -> Section:
@@ -30,7 +34,7 @@ def data_section(prepared: Prepared) -> Section:
         _left_out_block(registry.audit),
         _quality_block(quality),
         _unmapped_block(registry.unmapped),
-        _spellings_block(prepared.codes),
+        _spellings_block(prepared.codes, registry.unmapped),
         _limits_block(registry.limits),
         _conflicts_block(registry.conflicts),
     ]
@@ -62,7 +66,9 @@ def _quality_block(quality: pd.DataFrame) -> Block:
         "all are in the harmonised data's quality report."
     )
     axes = quality.plot()
-    legend = "Largest share (%) of values that violate a check, by variable and center. White: not in the source."
+    legend = (
+        "Largest share (%) of values that violate a check, by variable and center. White: not in the source."
+    )
     return Block(
         "quality",
         "Quality",
@@ -128,18 +134,30 @@ def _left_out_block(audit: pd.DataFrame) -> Block:
         return Block(
             "left_out", title, sentences=("No row was left out but those that belong to another table.",)
         )
-    counts["value"] = counts["value"].str.removeprefix("left out: ")
+    counts["value"] = counts["value"].str.removeprefix("left out: ").replace(WHY)
     stub = text_column("Source", "source")
     columns = [text_column("Table", "table"), text_column("Why", "value"), text_column("Rows", "n", "right")]
     return Block("left_out", title, tables={"left_out": plain_table(counts, stub, columns, caption=title)})
 
 
-def _spellings_block(codes: pd.DataFrame) -> Block:
+def _with_unmapped(codes: pd.DataFrame, unmapped: pd.DataFrame) -> pd.DataFrame:
+    """Put codes without a rule beside those with one."""
+    lost = unmapped[unmapped["status"] == "unmapped"].rename(columns={"value": "code"})
+    return pd.concat([codes, lost.assign(category="no rule")[codes.columns]], ignore_index=True)
+
+
+def _spellings_block(codes: pd.DataFrame, unmapped: pd.DataFrame) -> Block:
+    codes = _with_unmapped(codes, unmapped)
     several = spellings(codes)
     title = "Categories written in several ways"
     if several.empty:
         return Block("spellings", title, sentences=("Every category is written in one way in each source.",))
-    written = int(several.groupby(["source", "variable"], observed=True)["code"].nunique().max())
+    keys = ["source", "source_column"]
+    ways = codes[codes["n"] > 0].groupby(keys, observed=True)["code"].nunique()
+    told = "; ".join(
+        f"{column} of {source} is written in {ways[source, column]} ways"
+        for source, column in sorted(set(zip(several["source"], several["source_column"], strict=True)))
+    )
     stub = text_column("Source", "source")
     columns = [
         text_column("Variable", "variable"),
@@ -150,7 +168,9 @@ def _spellings_block(codes: pd.DataFrame) -> Block:
     table = plain_table(
         several.head(MAX_ROWS), stub, columns, caption="Spellings that a mapping brings together"
     )
-    sentence = f"Up to {written} spellings of one variable were brought together by the mappings; each is a rule there."
+    sentence = (
+        f"{told}. Every way that was brought to a category is a rule of the mapping; the others are unmapped."
+    )
     return Block("spellings", title, sentences=(sentence,), tables={"spellings": table})
 
 

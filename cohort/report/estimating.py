@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from cohort.models.cox import CoxRegression, cox
 from cohort.models.cumulative_incidence import CumulativeIncidence, cumulative_incidence
 from cohort.models.kaplan_meier import KaplanMeier, kaplan_meier
 from cohort.models.odds_ratio import OddsRatio, odds_ratio
+from cohort.models.ratios import draw_ratios
 from cohort.models.two_by_two import two_by_two
 from cohort.report.outcome import Outcome, drawing
 from cohort.report.prepare import Prepared
@@ -22,6 +24,7 @@ from cohort.report.words import (
     EVENTS,
     column_words,
     event_words,
+    forest_labels,
     headline,
     left_out_sentence,
     row_words,
@@ -31,6 +34,9 @@ from cohort.tables.labels import in_sentence, level_label
 from cohort.tables.plain_table import PlainColumn, plain_table
 from cohort.tables.regression_table import regression_table
 from cohort.tables.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def survival_curves(name: str, part: KaplanMeierSpec, prepared: Prepared) -> Outcome:
@@ -121,7 +127,7 @@ def hazards(name: str, part: CoxSpec, prepared: Prepared) -> Outcome:
         title,
         sentences=_regression_sentences(fit, prepared.data),
         tables={name: regression_table([fit], data=prepared.data).with_caption(title)},
-        drawings=(drawing(name, fit.plot(), legend),),
+        drawings=(drawing(name, _forest(fit, fit.measure, prepared), legend),),
         frames=frames,
         notes=(*notes, *fit.notes),
     )
@@ -146,7 +152,7 @@ def odds(name: str, part: OddsRatioSpec, prepared: Prepared) -> Outcome:
         title,
         sentences=_regression_sentences(fit, prepared.data),
         tables={name: regression_table([fit], data=prepared.data).with_caption(title)},
-        drawings=(drawing(name, fit.plot(), legend),),
+        drawings=(drawing(name, _forest(fit, "odds ratio", prepared), legend),),
         frames={name: fit.tidy(), f"{name}_fit": fit.glance()},
     )
 
@@ -181,6 +187,15 @@ def fourfold(name: str, part: TwoByTwoSpec, prepared: Prepared) -> Outcome:
         tables={name: plain_table(tidy, stub, columns, caption=title)},
         frames={name: tidy, f"{name}_fit": fit.glance()},
     )
+
+
+def _forest(fit: CoxRegression | OddsRatio, measure: str, prepared: Prepared) -> Axes:
+    """Draw a regression with the labels of its variables."""
+    tidy = fit.tidy(exponentiate=True)
+    tidy = tidy[tidy["term"] != "Intercept"]
+    references = pd.DataFrame({"term": list(fit.references), "level": list(fit.references.values())})
+    labels = forest_labels(prepared.data, pd.concat([tidy[["term", "level"]], references]))
+    return draw_ratios(tidy, fit.references, measure, fit.conf_level, labels=labels)
 
 
 def _curve_table(at: pd.DataFrame, title: str, measure: str, conf_level: float, by: str | None) -> Table:

@@ -80,5 +80,5 @@ def left_out_sentence(data: pd.DataFrame, left_out: Iterable[tuple[str, str, int
     parts = []
     for column, reason, n in rows:
         words = REASONS.get(reason, reason.replace("_", " "))
-        parts.append(f"{in_sentence(column_words(data, column))} {words} {n}" if column else f"{words} {n}")
+        parts.append(f"{n} {in_sentence(column_words(data, column))} {words}" if column else f"{n} {words}")
     return (f"Left out: {sum(n for _, _, n in rows)} patients ({'; '.join(parts)}).",)
