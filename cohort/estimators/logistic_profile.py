@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,10 +84,20 @@ def profile_limits(
 def _hold(
     X: FloatArray, y: FloatArray, fit: LogisticFit, j: int, value: float, start: FloatArray
 ) -> LogisticFit:
-    """Maximize over all coefficients but j, which is held."""
-    initial, free = start.copy(), np.ones(len(start), dtype=bool)
-    initial[j], free[j] = value, False
-    return fit_logistic(X, y, fit.penalty, initial, free)
+    """Maximize over all coefficients but j, which is held.
+
+    Where the start is so far off that the information is singular there, the profile is entered along its
+    tangent at the estimate, and last from no effect of the others.
+    """
+    free = np.ones(len(start), dtype=bool)
+    free[j] = False
+    tangent = fit.estimate + (value - fit.estimate[j]) * fit.covariance[:, j] / fit.covariance[j, j]
+    for near in (start, tangent):
+        initial = near.copy()
+        initial[j] = value
+        with contextlib.suppress(np.linalg.LinAlgError):
+            return fit_logistic(X, y, fit.penalty, initial, free)
+    return fit_logistic(X, y, fit.penalty, np.where(free, 0.0, value), free)
 
 
 def _limit(X: FloatArray, y: FloatArray, fit: LogisticFit, j: int, drop: float, side: int) -> float:

@@ -73,6 +73,6 @@ def spellings(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         The rows of those categories.
     """
-    written = frame[(frame["n"] > 0) & frame["code"].str.contains("[A-Za-z]{2}", regex=True)]
+    written = frame[(frame["n"] > 0) & frame["code"].str.contains("[A-Za-z]", regex=True)]
     groups = written.groupby(["source", "table", "variable", "category"], observed=True)["code"]
     return written[groups.transform("nunique") > 1].reset_index(drop=True)

@@ -35,6 +35,7 @@ def data_section(prepared: Prepared) -> Section:
         _quality_block(quality),
         _unmapped_block(registry.unmapped),
         _spellings_block(prepared.codes, registry.unmapped),
+        _units_block(prepared.units),
         _limits_block(registry.limits),
         _conflicts_block(registry.conflicts),
     ]
@@ -172,6 +173,45 @@ def _spellings_block(codes: pd.DataFrame, unmapped: pd.DataFrame) -> Block:
         f"{told}. Every way that was brought to a category is a rule of the mapping; the others are unmapped."
     )
     return Block("spellings", title, sentences=(sentence,), tables={"spellings": table})
+
+
+def _units_block(units: pd.DataFrame) -> Block:
+    """Show variables that come in several units, and columns whose values fit another unit."""
+    title = "Units by block"
+    keys = ["source", "table", "variable"]
+    several = units.groupby(keys, observed=True)["unit"].transform("nunique") > 1
+    suspected = units["fits_unit"] != ""
+    shown = units[several | suspected]
+    if shown.empty:
+        return Block(
+            "units",
+            title,
+            sentences=("Every variable comes in one unit, and its values are possible in it.",),
+        )
+    rows = [f"{first}–{last}" for first, last in zip(shown["first_row"], shown["last_row"], strict=True)]
+    fits = shown["fits_unit"].where(~suspected, shown["n_fits"].astype(str) + " fit " + shown["fits_unit"])
+    frame = shown.assign(
+        rows=rows, fits=fits, median=[f"{value:.4g}" for value in shown["median"].astype(float)]
+    )
+    stub = text_column("Source", "source")
+    columns = [
+        text_column("Variable", "variable"),
+        text_column("Column", "source_column"),
+        text_column("Unit", "unit"),
+        text_column("Rows of the file", "rows"),
+        text_column("Values", "n", "right"),
+        text_column("Median as written", "median", "right"),
+        text_column("Impossible", "n_implausible", "right"),
+        text_column("Other unit", "fits"),
+    ]
+    table = plain_table(frame, stub, columns, caption="Columns in several units, or that fit another unit")
+    n = int(suspected.sum())
+    sentence = (
+        f"{n} block(s) hold values that are impossible in the declared unit and fit another one: correct the mapping."
+        if n
+        else "Each block is converted by its own declared unit; in none do impossible values fit another unit."
+    )
+    return Block("units", title, sentences=(sentence,), tables={"units": table})
 
 
 def _limits_block(limits: pd.DataFrame) -> Block:

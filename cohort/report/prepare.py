@@ -18,7 +18,8 @@ from cohort.neurotox.mri import mri_findings
 from cohort.registry.harmonize import harmonize
 from cohort.registry.recodings import recodings
 from cohort.registry.registry import Registry
-from cohort.registry.source import read_source
+from cohort.registry.source import Source, read_source
+from cohort.registry.unit_blocks import unit_blocks
 from cohort.report.check import CheckedStudy
 from cohort.report.progress import Progress
 from cohort.report.spec import EndpointSpec, StudyFile, Summary
@@ -42,6 +43,8 @@ class Prepared:
         The harmonised tables with their audit.
     codes : DataFrame
         Every recoded source code, its category and its count.
+    units : DataFrame
+        Every column with a declared unit, block by block, and the unit that its values fit.
     graded : DataFrame
         Assessments with ICANS grades.
     episodes : DataFrame
@@ -57,6 +60,7 @@ class Prepared:
     spec: StudyFile
     registry: Registry
     codes: pd.DataFrame
+    units: pd.DataFrame
     graded: pd.DataFrame
     episodes: pd.DataFrame
     study: Study
@@ -67,7 +71,8 @@ class Prepared:
 def prepare(checked: CheckedStudy, progress: Progress) -> Prepared:
     """Carry out all steps of a study that come before its analyses."""
     spec = checked.spec
-    registry, codes = _harmonized(checked, progress)
+    registry, sources = _harmonized(checked, progress)
+    codes, units = recodings(sources), unit_blocks(sources, checked.dictionary)
     graded = grade_icans(
         registry.neuro_assessment,
         population=spec.grading.population,
@@ -92,10 +97,10 @@ def prepare(checked: CheckedStudy, progress: Progress) -> Prepared:
     data = _linked(study, graded, episodes, crs, mri, spec)
     progress("select and link patients", len(registry.infusion), len(data), "patients")
     endpoints = {name: _endpoint(name, part, data) for name, part in spec.endpoints.items()}
-    return Prepared(spec, registry, codes, graded, episodes, study, data, endpoints)
+    return Prepared(spec, registry, codes, units, graded, episodes, study, data, endpoints)
 
 
-def _harmonized(checked: CheckedStudy, progress: Progress) -> tuple[Registry, pd.DataFrame]:
+def _harmonized(checked: CheckedStudy, progress: Progress) -> tuple[Registry, list[Source]]:
     dictionary = checked.dictionary
     sources = []
     for name, path in checked.paths.items():
@@ -107,7 +112,7 @@ def _harmonized(checked: CheckedStudy, progress: Progress) -> tuple[Registry, pd
     progress(
         "harmonise", rows_in, sum(len(frame) for frame in registry.tables.values()), "rows in nine tables"
     )
-    return registry, recodings(sources)
+    return registry, sources
 
 
 def _population(registry: Registry, spec: StudyFile) -> Study:

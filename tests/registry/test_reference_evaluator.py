@@ -102,7 +102,9 @@ def reference(row):
     early = blank_or_code(sex) or ("missing:not_reported" if sex == "9" else None)
     out["sex"] = (None, early) if early else (names[sex], "ok") if sex in names else (None, "unmapped")
     out["age_years"] = (None, "missing:not_applicable") if sex == "2" else number_rule(cell["AGE"], 0, 110)
-    unit = {"l": lambda one: float(f"{one / 10:.12g}"), "d": lambda one: one}.get(cell["UNIT"], lambda one: None)
+    unit = {"l": lambda one: float(f"{one / 10:.12g}"), "d": lambda one: one}.get(
+        cell["UNIT"], lambda one: None
+    )
     out["crp_mg_dl"] = number_rule(cell["CRP"], 0, 80, unit)
     out["prior_lines"] = number_rule(cell["AGE"], 0, 30, lambda one: math.floor(one + 0.5))
     parts = [number_rule(cell[name], 0, 4, whole=True) for name in ("SEX", "CRP")]
