@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, chdtri
 
+from cohort.errors import EstimationError
 from cohort.estimators.logistic import LogisticFit, fit_logistic, logistic_state
 
 FloatArray = NDArray[np.float64]
@@ -65,6 +66,11 @@ def profile_limits(
     ProfileLimits
         Limits and tests; a limit that is not reached is infinite.
 
+    Raises
+    ------
+    EstimationError
+        The likelihood of the other coefficients has no maximum that can be found.
+
     Notes
     -----
     The slope of the profile log-likelihood is the score of the held coefficient (the others have score 0),
@@ -86,18 +92,22 @@ def _hold(
 ) -> LogisticFit:
     """Maximize over all coefficients but j, which is held.
 
-    Where the start is so far off that the information is singular there, the profile is entered along its
-    tangent at the estimate, and last from no effect of the others.
+    When that fails from the given start (the information may be singular there), the profile is entered along
+    its tangent at the estimate, and last from no effect of the others.
     """
     free = np.ones(len(start), dtype=bool)
     free[j] = False
     tangent = fit.estimate + (value - fit.estimate[j]) * fit.covariance[:, j] / fit.covariance[j, j]
-    for near in (start, tangent):
-        initial = near.copy()
-        initial[j] = value
+    for near in (start, tangent, np.zeros(len(start))):
         with contextlib.suppress(np.linalg.LinAlgError):
-            return fit_logistic(X, y, fit.penalty, initial, free)
-    return fit_logistic(X, y, fit.penalty, np.where(free, 0.0, value), free)
+            held = fit_logistic(X, y, fit.penalty, np.where(free, near, value), free)
+            if held.converged:
+                return held
+    raise EstimationError(
+        "the profile of the likelihood cannot be followed",
+        evidence=f"{len(start)} coefficients from {len(y)} observations",
+        remedy="leave covariates out of the formula, or center and scale them",
+    )
 
 
 def _limit(X: FloatArray, y: FloatArray, fit: LogisticFit, j: int, drop: float, side: int) -> float:

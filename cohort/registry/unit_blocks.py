@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,7 @@ def unit_blocks(sources: Iterable[Source], dictionary: Dictionary) -> pd.DataFra
 
 
 def _of_source(source: Source, dictionary: Dictionary) -> Iterator[tuple[object, ...]]:
+    missing = tuple(source.mapping.model.missing)
     for table, mapping in source.mapping.model.tables.items():
         for block in mapping.blocks or (mapping,):
             frame = source.frames[block.input or mapping.input or next(iter(source.frames))]
@@ -82,7 +83,7 @@ def _of_source(source: Source, dictionary: Dictionary) -> Iterator[tuple[object,
             for name, rule in rules.items():
                 for one in _measured(name, rule, block, dictionary.tables[table].variables[name], dictionary):
                     if one.column in frame.columns:
-                        yield (source.name, table, *_described(one, frame, where, dictionary))
+                        yield (source.name, table, *_described(one, frame, where, missing, dictionary))
 
 
 def _measured(
@@ -109,13 +110,14 @@ def _limit(value: float | str | None, otherwise: float) -> float:
     return otherwise if value is None else float(value)
 
 
-def _described(one: _Measured, frame: pd.DataFrame, where: str, dictionary: Dictionary) -> tuple[object, ...]:
+def _described(
+    one: _Measured, frame: pd.DataFrame, where: str, missing: Collection[str], dictionary: Dictionary
+) -> tuple[object, ...]:
     text = frame[one.column].astype("string").str.strip()
     values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     kept = ~np.isnan(values)
     if where:
-        told = evaluate(parse_expression(where, frame.columns), frame).astype("boolean")
-        kept &= told.fillna(False).to_numpy(dtype=bool)
+        kept &= _holds(where, frame, missing)
     positions = np.flatnonzero(kept)
     first, last = (int(positions[0]) + 1, int(positions[-1]) + 1) if len(positions) else (None, None)
     median = float(np.median(values[kept])) if len(positions) else float("nan")
@@ -125,6 +127,15 @@ def _described(one: _Measured, frame: pd.DataFrame, where: str, dictionary: Dict
         *(one.variable, one.column, where, one.unit, first, last, len(positions), median),
         *(len(wrong), unit, fits),
     )
+
+
+def _holds(where: str, frame: pd.DataFrame, missing: Collection[str]) -> NDArray[np.bool_]:
+    """Whether a row filter holds; blank cells and missing codes are missing in it, as in harmonisation."""
+    expression = parse_expression(where, frame.columns)
+    texts = {name: frame[name].astype("string").str.strip() for name in expression.columns}
+    known = {name: text.mask(text.isin(["", *missing])) for name, text in texts.items()}
+    told = evaluate(expression, pd.DataFrame(known, index=frame.index)).astype("boolean")
+    return told.fillna(False).to_numpy(dtype=bool)
 
 
 def _possible(one: _Measured, unit: str, values: FloatArray, dictionary: Dictionary) -> NDArray[np.bool_]:

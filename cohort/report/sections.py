@@ -119,7 +119,14 @@ def _provenance_block(prepared: Prepared) -> Block:
 
 def alerts(prepared: Prepared, sections: tuple[Section, ...]) -> tuple[str, ...]:
     """Return what a reader must see before any number."""
-    found = []
+    suspected = prepared.units[prepared.units["fits_unit"] != ""]
+    found = [
+        f"{n} values of {column} ({source}) are impossible in {unit} and fit {other}: look at the mapping."
+        for n, column, source, unit, other in zip(
+            *(suspected[name] for name in ("n_implausible", "source_column", "source", "unit", "fits_unit")),
+            strict=True,
+        )
+    ]
     grading = prepared.graded.attrs.get("cohort_grading", {})
     resting = int(grading.get("n_rest_on_unscanned", 0))
     if resting:
