@@ -53,6 +53,17 @@ def test_finite_limits_under_separation():
     assert limits.conf_low[1] > 0
 
 
+def test_limits_are_found_where_the_estimate_is_a_start_too_far_off():
+    """Four coefficients of five patients: from the estimate, the information at the first step is singular."""
+    X = np.array([[1, 1, 63.8, 0], [1, 0, 56.3, 0], [1, 0, 58.6, 0], [1, 1, 59.4, 0], [1, 0, 24.6, 1]])
+    y = np.array([1, 1, 0, 1, 0], dtype=float)
+    fit = fit_logistic(X, y, "firth")
+    limits = profile_limits(X, y, fit)
+    assert (limits.conf_low < fit.estimate).all()
+    assert (fit.estimate < limits.conf_high).all()
+    assert (limits.statistic < 2 * DROP).all()  # no test at 5% rejects, as no interval excludes 0
+
+
 def test_coverage_of_firth_limits():
     """95% limits of a log odds ratio of 1 with 40 patients and a rare exposure; 150 data sets, seed fixed."""
     rng = np.random.default_rng(20261122)
