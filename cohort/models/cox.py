@@ -26,6 +26,7 @@ from cohort.models.cox_inputs import (
     term_columns,
 )
 from cohort.models.design import build_design
+from cohort.models.formula import parse_formula
 from cohort.models.ratios import draw_ratios, ratio_text
 from cohort.models.result import check_conf_level, tidy_regression, wald
 from cohort.models.summary import Summary, estimate_table, left_out_text
@@ -406,13 +407,13 @@ def cox(
     code, competing = cause(endpoint, event)
     by = [strata] if isinstance(strata, str) else list(strata or ())
     extra = [*by, *(name for name in (cluster, weights) if name is not None)]
-    design = build_design(formula, data, endpoint, intercept=False, extra=extra)
-    columns = list(dict.fromkeys([*design.columns, *by]))
+    columns = list(dict.fromkeys([*parse_formula(formula).columns, *by]))
     facts = resolve_facts([*columns, *grades(endpoint, event)], endpoint, data)
     notes = [
         *check_immortal_time(columns, endpoint, facts, acknowledge),
         *check_incorporation(columns, grades(endpoint, event), facts, acknowledge),
     ]
+    design = build_design(formula, data, endpoint, intercept=False, extra=extra)
     how = limits or ("profile" if penalty else "wald")
     stratum, labels = stratum_codes(design, by)
     subject = None if endpoint.subject is None else endpoint.subject[design.rows]

@@ -14,6 +14,7 @@ from cohort.errors import EndpointError
 from cohort.estimators.subdistribution import FineGrayFit, fit_fine_gray
 from cohort.models.cox_inputs import cause, cautions, grades
 from cohort.models.design import build_design
+from cohort.models.formula import parse_formula
 from cohort.models.ratios import draw_ratios, ratio_text
 from cohort.models.result import check_conf_level, tidy_regression, wald
 from cohort.models.summary import Summary, estimate_table, left_out_text
@@ -261,13 +262,13 @@ def fine_gray(
     level = check_conf_level(conf_level)
     code, competes = cause(endpoint, event)
     _require_competing(endpoint, competes)
-    design = build_design(formula, data, endpoint, intercept=False)
-    expressed = grades(endpoint, event)
-    facts = resolve_facts([*design.columns, *expressed], endpoint, data)
+    columns, expressed = parse_formula(formula).columns, grades(endpoint, event)
+    facts = resolve_facts([*columns, *expressed], endpoint, data)
     notes = [
-        *check_immortal_time(design.columns, endpoint, facts, acknowledge),
-        *check_incorporation(design.columns, expressed, facts, acknowledge),
+        *check_immortal_time(columns, endpoint, facts, acknowledge),
+        *check_incorporation(columns, expressed, facts, acknowledge),
     ]
+    design = build_design(formula, data, endpoint, intercept=False)
     happened = endpoint.event[design.rows]
     fit = fit_fine_gray(
         design.X,

@@ -21,6 +21,7 @@ from cohort.estimators.logistic import (
 )
 from cohort.estimators.logistic_profile import profile_limits
 from cohort.models.design import Design, build_design
+from cohort.models.formula import parse_formula
 from cohort.models.ratios import draw_ratios, ratio_text
 from cohort.models.result import check_conf_level, tidy_regression, wald
 from cohort.models.summary import Summary, estimate_table, left_out_text, notes_text
@@ -308,10 +309,11 @@ def odds_ratio(
     """
     names = acknowledged_guards(acknowledge)
     kind = _check_arguments(method, limits, cluster)
+    parsed = parse_formula(formula)
+    facts = resolve_facts([*parsed.columns, parsed.response], None, data)
+    notes = check_incorporation(parsed.columns, [parsed.response], facts, names)
     design = build_design(formula, data, extra=() if cluster is None else (cluster,))
     X, y = _check_design(design)
-    facts = resolve_facts([*design.columns, design.response_name], None, data)
-    notes = check_incorporation(design.columns, [design.response_name], facts, names)
     fit = fit_logistic(X, y, "firth" if method == "firth" else "none")
     _check_fit(fit, X, y, design)
     covariance, n_cluster = fit.covariance, 0

@@ -91,6 +91,14 @@ def test_a_finding_against_the_grade_that_contains_it_is_refused(frame):
         co.cox(icans, "edema", acknowledge="immortal_time")
 
 
+def test_guards_fire_before_the_data_are_looked_at(frame):
+    """A finding that nobody has is no reason to leave it out of the formula: the design is what is wrong."""
+    nobody = frame.assign(edema=pd.Categorical(["absent"] * len(frame), categories=["absent", "present"]))
+    nobody.attrs = dict(frame.attrs)
+    with pytest.raises(ImmortalTimeError, match="edema"):
+        co.cox(death(nobody), "edema + age_years")
+
+
 def test_who_is_left_out_is_counted_by_reason(frame):
     frame.loc[[0, 1, 2], "age_years"] = np.nan
     n_not_imaged = int((frame["edema"] == "not_imaged").sum())

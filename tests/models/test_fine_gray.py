@@ -149,6 +149,11 @@ def test_it_says_what_it_is_and_refuses_what_it_cannot_do(data):
             "one",
             event="nrm",
         )
+    constant = declare_facts(data.assign(one=1.0), {"one": ColumnFacts(known="at_exam", known_day=30)})
+    with pytest.raises(ImmortalTimeError, match="one"):
+        fine_gray(
+            co.Endpoint.from_columns(constant, time="day", event="status", states=STATES), "one", event="nrm"
+        )
     known = declare_facts(data, {"age": ColumnFacts(known="at_exam", known_day=30)})
     with pytest.raises(ImmortalTimeError, match="age"):
         fine_gray(

@@ -119,6 +119,12 @@ def test_incorporation_is_refused_and_can_be_acknowledged():
     assert fit.glance()["acknowledged"].item() == "incorporation"
 
 
+def test_incorporation_is_refused_whatever_the_counts():
+    nobody = pd.DataFrame({"severe_icans": ["no", "yes"] * 5, "cerebral_edema": ["absent"] * 10})
+    with pytest.raises(IncorporationError, match="imaging_blind"):
+        odds_ratio("severe_icans ~ cerebral_edema", nobody)
+
+
 def test_sparse_data_are_said():
     few = DATA.iloc[:40]
     assert "sparse data" in repr(odds_ratio("severe ~ age + flair", few))
