@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
@@ -439,6 +439,10 @@ def kaplan_meier(
     1  20.0       3        1    0.3889
     """
     names = acknowledged_guards(acknowledge)
+    if conf_type not in get_args(ConfType):
+        raise EstimationError(
+            f"conf_type={conf_type!r} is unknown", remedy=f"write one of {', '.join(get_args(ConfType))}"
+        )
     event, label = _single_event(endpoint, outcome, names)
     used = [name for name in (by, strata) if name is not None]
     facts = resolve_facts(used, endpoint, data)

@@ -315,7 +315,7 @@ def _p_text(p: float) -> str:
 def _count(value: object) -> int:
     if isinstance(value, (bool, str)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise EstimationError("a cell is not a number", remedy="give four counts of patients")
-    if value != int(value):
+    if not float(value).is_integer():
         raise EstimationError(
             "a cell is not a whole number", remedy="give counts of patients, not proportions"
         )

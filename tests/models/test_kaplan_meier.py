@@ -122,6 +122,11 @@ def test_a_finding_groups_the_imaged_only():
     assert "timing not declared" not in repr(fit)
 
 
+def test_unknown_limits_are_refused():
+    with pytest.raises(EstimationError, match="log-log"):
+        kaplan_meier(survival(DATA), conf_type="arcsin")
+
+
 def test_undeclared_timing_is_said():
     fit = kaplan_meier(survival(DATA.assign(arm=DATA["product"])), by="arm")
     assert "timing not declared: arm" in repr(fit)

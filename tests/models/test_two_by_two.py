@@ -110,6 +110,8 @@ def test_incorporation_is_refused_and_can_be_acknowledged():
         (lambda: two_by_two(1, 2, 3), "four counts"),
         (lambda: two_by_two(-1, 2, 3, 4), "zero or more"),
         (lambda: two_by_two(0.5, 2, 3, 4), "whole number"),
+        (lambda: two_by_two(1, 2, 3, float("nan")), "whole number"),
+        (lambda: two_by_two(1, 2, 3, float("inf")), "whole number"),
         (lambda: two_by_two("finding", "severe"), "pass data="),
         (lambda: two_by_two("findng", "severe", data=frame()), "unknown column findng"),
         (lambda: two_by_two("age", "severe", data=frame().assign(age=np.arange(44.0))), "44 distinct values"),
