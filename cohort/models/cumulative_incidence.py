@@ -18,6 +18,8 @@ from cohort.estimators.restricted_mean import restricted_mean_lost
 from cohort.format import fixed, p_value
 from cohort.models.curves import (
     check_horizon,
+    check_times,
+    count_patients,
     counts_since_start,
     draw_incidence,
     excluded_rows,
@@ -54,6 +56,8 @@ class CumulativeIncidence:
         Column of the groups, empty for none.
     groups : tuple of IncidenceGroup
         Curves per group.
+    n : int
+        Patients; one who changes group in a counting process counts once.
     tests : tuple of KSampleTest
         Gray's test of each outcome.
     variance : {'aalen', 'greenwood'}
@@ -75,6 +79,7 @@ class CumulativeIncidence:
     outcomes: tuple[str, ...]
     by: str
     groups: tuple[IncidenceGroup, ...]
+    n: int
     tests: tuple[KSampleTest, ...]
     variance: Variance
     conf_level: float
@@ -119,7 +124,7 @@ class CumulativeIncidence:
             (excluded) to this one (included). Beyond a group's last follow-up the estimate is missing, with
             the reason, unless nobody is left without an event.
         """
-        return self._frame(np.unique(np.atleast_1d(np.asarray(times, dtype=float))), conf_level)
+        return self._frame(check_times(times), conf_level)
 
     def rmtl(self, tau: float, conf_level: float | None = None) -> pd.DataFrame:
         """Return the restricted mean time lost to each outcome up to a horizon.
@@ -180,17 +185,6 @@ class CumulativeIncidence:
                 "acknowledged": [", ".join(self.acknowledged)],
             }
         )
-
-    @property
-    def n(self) -> int:
-        """Number of patients.
-
-        Returns
-        -------
-        int
-            Over all groups.
-        """
-        return sum(g.table.n for g in self.groups)
 
     def plot(self, ax: Axes | None = None, risk_table: bool = True, times: ArrayLike | None = None) -> Axes:
         """Draw the curves over their risk table.
@@ -395,6 +389,7 @@ def cumulative_incidence(
         outcomes=outcomes,
         by=by or "",
         groups=tuple(_group(endpoint, groups, k, variance) for k in range(len(groups.names))),
+        n=count_patients(endpoint, groups.rows),
         tests=tuple(_test(endpoint, groups, outcome) for outcome in outcomes),
         variance=variance,
         conf_level=check_conf_level(conf_level),

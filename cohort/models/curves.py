@@ -86,6 +86,24 @@ def excluded_rows(endpoint: Endpoint) -> tuple[tuple[str, str, int], ...]:
     return tuple(("", reason, n) for reason, n in endpoint.excluded if n)
 
 
+def count_patients(endpoint: Endpoint, rows: NDArray[np.intp]) -> int:
+    """Count the patients behind rows of an endpoint; one with several rows counts once.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        The endpoint.
+    rows : array of shape (n,)
+        Positions of rows.
+
+    Returns
+    -------
+    int
+        Patients.
+    """
+    return len(rows) if endpoint.subject is None else len(np.unique(endpoint.subject[rows]))
+
+
 def normal_limits(
     estimate: FloatArray, std_error: FloatArray, conf_level: float
 ) -> tuple[FloatArray, FloatArray]:
@@ -105,6 +123,33 @@ def normal_limits(
     """
     z = ndtri(0.5 + conf_level / 2)
     return estimate - z * std_error, estimate + z * std_error
+
+
+def check_times(times: ArrayLike) -> FloatArray:
+    """Return times as distinct sorted numbers.
+
+    Parameters
+    ----------
+    times : array-like
+        Times.
+
+    Returns
+    -------
+    array of shape (n_times,)
+        The times.
+
+    Raises
+    ------
+    EstimationError
+        When a time is missing or not a number.
+    """
+    try:
+        wanted = np.unique(np.atleast_1d(np.asarray(times, dtype=float)))
+    except (TypeError, ValueError):
+        wanted = np.array([np.nan])
+    if np.isnan(wanted).any():
+        raise EstimationError("times are not numbers", remedy="write at([100, 365]), in the endpoint's unit")
+    return wanted
 
 
 def check_horizon(tau: float) -> float:

@@ -19,6 +19,7 @@ from cohort.format import p_value
 from cohort.models.curves import (
     as_series,
     check_horizon,
+    check_times,
     counts_since_start,
     difference_rows,
     draw_survival,
@@ -59,6 +60,10 @@ class KaplanMeier:
         Column of the groups, empty for none.
     groups : tuple of SurvivalGroup
         One curve per group.
+    n : int
+        Patients; one who changes group in a counting process counts once.
+    follow_up_median : float
+        Median follow-up by the reverse Kaplan-Meier estimator, of all patients together.
     test : KSampleTest
         Log-rank test.
     conf_type : {'log-log', 'log', 'plain'}
@@ -78,6 +83,8 @@ class KaplanMeier:
     outcome: str
     by: str
     groups: tuple[SurvivalGroup, ...]
+    n: int
+    follow_up_median: float
     test: KSampleTest
     conf_type: ConfType
     conf_level: float
@@ -121,7 +128,7 @@ class KaplanMeier:
             ``n_censor`` count from the previous time given (excluded) to this one (included). Beyond a
             group's last follow-up the estimate is missing, with the reason, unless survival has reached 0.
         """
-        return self._rows(np.unique(np.atleast_1d(np.asarray(times, dtype=float))), conf_level)
+        return self._rows(check_times(times), conf_level)
 
     def median(self, conf_level: float | None = None) -> pd.DataFrame:
         """Return median survival times; see :meth:`quantile`.
@@ -235,21 +242,10 @@ class KaplanMeier:
                 "method": [f"Kaplan-Meier, {self.conf_type} limits"],
                 "conf_level": [self.conf_level],
                 "unit": [self.unit],
-                "follow_up_median": [self._follow_up],
+                "follow_up_median": [self.follow_up_median],
                 "acknowledged": [", ".join(self.acknowledged)],
             }
         )
-
-    @property
-    def n(self) -> int:
-        """Number of patients.
-
-        Returns
-        -------
-        int
-            Over all groups.
-        """
-        return sum(g.table.n for g in self.groups)
 
     @property
     def n_event(self) -> int:
@@ -346,17 +342,13 @@ class KaplanMeier:
             ("patients", f"{self.n}, events {self.n_event}"),
             (
                 "median follow-up",
-                f"{value_text(self._follow_up, 1, 'NR')} {self.unit} (reverse Kaplan-Meier)",
+                f"{value_text(self.follow_up_median, 1, 'NR')} {self.unit} (reverse Kaplan-Meier)",
             ),
             ("left out", left_out_text(self.left_out)),
             ("notes", notes_text(self.acknowledged, self.notes)),
         )
         by = f", by {self.by}" if self.by else ""
         return Summary(f"Event-free probability over time: {self.outcome}{by}", facts, pd.DataFrame(cells))
-
-    @property
-    def _follow_up(self) -> float:
-        return reverse_median([g.table for g in self.groups])
 
     def _level(self, conf_level: float | None) -> float:
         return self.conf_level if conf_level is None else check_conf_level(conf_level)
@@ -453,9 +445,13 @@ def kaplan_meier(
         notes.append(f"{by} changes with time: Simon-Makuch curves, Mantel-Byar test")
     rows = groups.rows
     start, stop, event = endpoint.start[rows], endpoint.stop[rows], event[rows]
+    subject = None if endpoint.subject is None else endpoint.subject[rows]
+    everyone = risk_table(start, stop, event, 1, subject)
     return KaplanMeier(
         outcome=label,
         by=by or "",
+        n=everyone.n,
+        follow_up_median=reverse_median(everyone),
         groups=tuple(_group(endpoint, groups, start, stop, event, k) for k in range(len(groups.names))),
         test=logrank_test(start, stop, event > 0, groups.codes, groups.strata),
         conf_type=conf_type,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,22 +128,22 @@ def quantile_rows(
     )
 
 
-def reverse_median(tables: Sequence[RiskTable]) -> float:
-    """Return the median follow-up of all groups together: Kaplan-Meier with censoring as the event.
+def reverse_median(table: RiskTable) -> float:
+    """Return the median follow-up: Kaplan-Meier with censoring as the event.
 
     Parameters
     ----------
-    tables : sequence of RiskTable
-        Counts per group.
+    table : RiskTable
+        Counts of everyone; not by group, where a patient who changes group would seem to be censored.
 
     Returns
     -------
     float
         The median; NaN when it is not reached.
     """
-    time = np.unique(np.concatenate([table.time for table in tables]))
-    n_risk = np.sum([table.at_risk(time) for table in tables], axis=0).astype(float)
-    n_censor = np.sum([counts_at(table, time)[:, -1] for table in tables], axis=0)
+    time = np.unique(table.time)
+    n_risk = table.at_risk(time).astype(float)
+    n_censor = counts_at(table, time)[:, -1]
     share = np.divide(n_censor, n_risk, out=np.zeros_like(n_risk), where=n_risk > 0)
     return float(curve_quantile(time, 1 - np.cumprod(1 - share), np.array([0.5]))[0])
 

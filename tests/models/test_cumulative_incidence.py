@@ -16,6 +16,7 @@ from cohort.estimators.gray import gray_test
 from cohort.models.cumulative_incidence import cumulative_incidence
 from cohort.models.kaplan_meier import kaplan_meier
 from cohort.study.endpoints import Endpoint
+from cohort.study.risk_sets import counting_process
 
 FOLDER = Path(__file__).parents[1] / "reference/cumulative_incidence"
 DATA, EXPECTED = pd.read_csv(FOLDER / "data.csv"), pd.read_csv(FOLDER / "expected.csv")
@@ -198,3 +199,17 @@ def test_coverage_of_limits():
         row = cumulative_incidence(competing(frame), outcome="relapse").at([20]).iloc[0]
         covered += bool(row["conf_low"] <= truth <= row["conf_high"])
     assert abs(covered / n_sets - 0.95) < 3 * np.sqrt(0.95 * 0.05 / n_sets)
+
+
+def test_who_changes_group_counts_once():
+    frame = pd.DataFrame({"days": [4, 6, 8], "status": [1, 0, 2], "seen": [np.nan, np.nan, 2]})
+    own = Endpoint.from_columns(frame, time="days", event="status", states={1: "relapse", 2: "death"})
+    fit = cumulative_incidence(counting_process(own, {"edema": "seen"}), by="edema")
+    assert fit.glance()["n"].item() == 3
+
+
+def test_times_that_are_not_numbers_are_refused():
+    frame = pd.DataFrame({"days": [4, 6], "status": [1, 2]})
+    own = Endpoint.from_columns(frame, time="days", event="status", states={1: "relapse", 2: "death"})
+    with pytest.raises(EstimationError, match="times are not numbers"):
+        cumulative_incidence(own).at(["soon"])

@@ -14,6 +14,7 @@ from cohort.dictionary.facts import ColumnFacts, declare_facts
 from cohort.errors import CohortError, CompetingRiskError, EstimationError, ImmortalTimeError
 from cohort.models.kaplan_meier import kaplan_meier
 from cohort.study.endpoints import Endpoint
+from cohort.study.risk_sets import counting_process
 
 FOLDER = Path(__file__).parents[1] / "reference/kaplan_meier"
 DATA, EXPECTED = pd.read_csv(FOLDER / "data.csv"), pd.read_csv(FOLDER / "expected.csv")
@@ -259,3 +260,21 @@ def test_an_unknown_unit_cannot_be_drawn():
     cycles = Endpoint.from_columns(DATA, time="days", event="died", unit="cycles")
     with pytest.raises(CohortError, match="days, weeks, months or years"):
         kaplan_meier(cycles).plot()
+
+
+def test_who_changes_group_counts_once_and_stays_in_follow_up():
+    """Three patients; the one exposed on day 2 is in both groups, and is not censored on that day.
+
+    Follow-up ends by censoring on days 4, 6 and 8: reverse Kaplan-Meier 2/3, 1/3, 0, the median day 6.
+    """
+    frame = pd.DataFrame({"days": [4, 6, 8], "died": [0, 0, 0], "seen": [np.nan, np.nan, 2]})
+    split = counting_process(Endpoint.from_columns(frame, time="days", event="died"), {"edema": "seen"})
+    glance = kaplan_meier(split, by="edema").glance()
+    assert glance["n"].item() == 3
+    assert glance["follow_up_median"].item() == 6
+
+
+@pytest.mark.parametrize("times", [[1, np.nan], ["soon"], None])
+def test_times_that_are_not_numbers_are_refused(times):
+    with pytest.raises(EstimationError, match="times are not numbers"):
+        kaplan_meier(survival(DATA)).at(times)
