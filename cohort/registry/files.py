@@ -8,6 +8,7 @@ import hashlib
 import io
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,17 +75,46 @@ def read_table(path: Path, how: Input) -> tuple[pd.DataFrame, FileRecord]:
     SourceError
         Unreadable encoding, ragged row, duplicated header, unsafe workbook, too large.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise SourceError(
-            "A source file is larger than 2 GB.", evidence=path.name, remedy="split it by table"
-        )
-    raw = path.read_bytes()
+    raw = _bytes(path)
     if path.suffix.lower() in WORKBOOKS:
         frame, encoding = _read_sheet(path, raw, how), "workbook"
     else:
         text, encoding = _decode(path.name, raw, how.encoding)
         frame = _read_csv(path.name, text, how)
     return frame, FileRecord(path.name, hashlib.sha256(raw).hexdigest(), len(frame), encoding)
+
+
+def _bytes(path: Path) -> bytes:
+    """Read a file whose size, and the length of whose lines, is within bounds."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise SourceError(
+                "A source file is larger than 2 GB.", evidence=path.name, remedy="split it by table"
+            )
+        if path.suffix.lower() not in WORKBOOKS:
+            _check_lines(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(
+            "A source file cannot be read.",
+            evidence=f"{path.name[:80]}: {error.strerror}",
+            remedy="check the path, and that you may read the file",
+        ) from error
+
+
+def _check_lines(path: Path) -> None:
+    """Refuse a file with an endless line before it is in memory."""
+    length = 0
+    with path.open("rb") as file:
+        while chunk := file.read(MAX_LINE):
+            last = chunk.rfind(b"\n")
+            length = length + len(chunk) if last < 0 else len(chunk) - last
+            if length > 4 * MAX_LINE:  # a character has at most four bytes
+                raise SourceError(
+                    "A line is longer than a million characters.",
+                    evidence=path.name,
+                    remedy="check the quotes",
+                )
 
 
 def _decode(name: str, raw: bytes, declared: str) -> tuple[str, str]:
@@ -117,8 +147,14 @@ def _read_csv(name: str, text: str, how: Input) -> pd.DataFrame:
         raise SourceError(
             "A line is longer than a million characters.", evidence=name, remedy="check the quotes"
         )
+    if "\r" in text and "\n" not in text:
+        raise SourceError(
+            "The lines of the file end with a carriage return alone.",
+            evidence=name,
+            remedy="save it again as csv with Windows or Unix line ends",
+        )
     delimiter = _DELIMITERS.get(how.delimiter, how.delimiter) or _detect(text)
-    header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+    header, below = _header(name, text, delimiter)
     check_header(name, header)
     if not header:
         raise SourceError("The file is empty.", evidence=name, remedy="export it with a header row")
@@ -127,7 +163,7 @@ def _read_csv(name: str, text: str, how: Input) -> pd.DataFrame:
         column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False, check_utf8=False
     )
     read = pa_csv.ReadOptions(column_names=header, skip_rows=0, use_threads=True)
-    body = _body(text, delimiter)
+    body = text.split("\n", below)[-1] if text.count("\n") >= below else ""
     if not body.strip("\r\n"):
         return pd.DataFrame({column: pd.Series([], dtype="string") for column in header})
     try:
@@ -135,7 +171,7 @@ def _read_csv(name: str, text: str, how: Input) -> pd.DataFrame:
             io.BytesIO(body.encode("utf-8")), read_options=read, parse_options=parse, convert_options=convert
         )
     except pa.ArrowInvalid as error:
-        line = _ragged_line(text, delimiter, len(header)) + how.header_row - 1
+        line = _ragged_line(name, text, delimiter, len(header), how.header_row - 1)
         raise SourceError(
             "A row has more or fewer cells than the header.",
             evidence=f"{name}, line {line}; the header has {len(header)} cells",
@@ -145,11 +181,21 @@ def _read_csv(name: str, text: str, how: Input) -> pd.DataFrame:
     return frame
 
 
-def _body(text: str, delimiter: str) -> str:
-    """Return the text below the header, which may span lines inside quotes."""
+def _header(name: str, text: str, delimiter: str) -> tuple[list[str], int]:
+    """Return the header and its number of lines, for it may span several inside quotes."""
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    next(reader, None)
-    return text.split("\n", reader.line_num)[-1] if text.count("\n") >= reader.line_num else ""
+    try:
+        return next(reader, []), reader.line_num
+    except csv.Error as error:
+        raise _open_quote(name, 1) from error
+
+
+def _open_quote(name: str, line: int) -> SourceError:
+    return SourceError(
+        "A quote is opened and not closed.",
+        evidence=f"{name}, line {line}",
+        remedy="close it, or write every quote inside a text twice",
+    )
 
 
 def _detect(text: str) -> str:
@@ -158,12 +204,18 @@ def _detect(text: str) -> str:
     return max(_SEPARATORS, key=first.count)
 
 
-def _ragged_line(text: str, delimiter: str, n: int) -> int:
+def _ragged_line(name: str, text: str, delimiter: str, n: int, above: int) -> int:
+    """Return the first line of the row that has not n cells."""
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    for row in reader:
-        if row and len(row) != n:
-            return reader.line_num
-    return reader.line_num
+    line = 1
+    try:
+        for row in reader:
+            if row and len(row) != n:
+                break
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise _open_quote(name, line + above) from error
+    return line + above
 
 
 def check_header(name: str, header: Sequence[str]) -> None:
@@ -179,6 +231,24 @@ def check_header(name: str, header: Sequence[str]) -> None:
 
 def _read_sheet(path: Path, raw: bytes, how: Input) -> pd.DataFrame:
     _check_workbook(path.name, raw)
+    try:
+        rows = _sheet_rows(path.name, raw, how)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, EOFError) as error:
+        raise _damaged(path.name) from error
+    except (SyntaxError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise _damaged(path.name) from error  # malformed XML, a damaged, unsupported or encrypted member
+    return _framed(path.name, rows)
+
+
+def _damaged(name: str) -> SourceError:
+    return SourceError(
+        "The workbook is damaged or protected.",
+        evidence=name,
+        remedy="open it in a spreadsheet program and save it again as .xlsx, without a password",
+    )
+
+
+def _sheet_rows(name: str, raw: bytes, how: Input) -> list[list[str]]:
     from openpyxl import load_workbook
 
     with (
@@ -187,14 +257,13 @@ def _read_sheet(path: Path, raw: bytes, how: Input) -> pd.DataFrame:
         warnings.simplefilter("ignore", UserWarning)
         book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
     try:
-        sheet = book[_sheet_name(path.name, list(book.sheetnames), how.sheet)]
-        rows = [
+        sheet = book[_sheet_name(name, list(book.sheetnames), how.sheet)]
+        return [
             [cell_text(value) for value in row]
             for row in sheet.iter_rows(min_row=how.header_row, values_only=True)
         ]
     finally:
         book.close()
-    return _framed(path.name, rows)
 
 
 def _framed(name: str, rows: list[list[str]]) -> pd.DataFrame:

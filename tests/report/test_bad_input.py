@@ -1,0 +1,104 @@
+"""Input that is wrong in every way that a hurried or hostile user finds: refused with evidence and remedy."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cohort.errors import SourceError
+from cohort.registry.source import read_source
+from cohort.report.demo import write_demo
+
+Change = Callable[[bytes], bytes]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a small demonstration, read only by the tests of this file."""
+    return write_demo(tmp_path_factory.mktemp("demo"), n=40, seed=1).parent
+
+
+def members(raw: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(raw)) as book:
+        return {one: book.read(one) for one in book.namelist()}
+
+
+def packed(parts: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    return buffer.getvalue()
+
+
+def cut_sheets(raw: bytes) -> bytes:
+    parts = members(raw)
+    return packed({n: c[: len(c) // 2] if "worksheets" in n else c for n, c in parts.items()})
+
+
+def entities(raw: bytes) -> bytes:
+    nested = "".join(f'<!ENTITY e{i + 1} "{f"&e{i};" * 10}">' for i in range(8))
+    bomb = f'<!DOCTYPE x [<!ENTITY e0 "aaaaaaaaaa">{nested}]><worksheet'.encode()
+    cell = b'<row r="9000"><c r="A9000" t="inlineStr"><is><t>&e8;</t></is></c></row></sheetData>'
+    parts = members(raw)
+    return packed(
+        {
+            n: c.replace(b"<worksheet", bomb, 1).replace(b"</sheetData>", cell) if "worksheets" in n else c
+            for n, c in parts.items()
+        }
+    )
+
+
+CSV: dict[str, tuple[Change, str]] = {
+    "no bytes": (lambda raw: b"", "empty"),
+    "blank lines": (lambda raw: b"\n\n\n", "empty"),
+    "latin-1": (lambda raw: raw + "é".encode("latin-1"), "encoding: cp1252"),
+    "utf-16": (lambda raw: raw.decode().encode("utf-16-le"), "encoding: utf-16"),
+    "zero byte": (lambda raw: raw[:2000] + b"\0" + raw[2000:], "zero bytes"),
+    "short row": (lambda raw: raw + b"a,b\n", "more or fewer cells"),
+    "open quote": (lambda raw: raw.replace(b"\n", b'\n"', 1) + raw * 2, "data.csv, line 2"),
+    "open quote in header": (lambda raw: b'"' + raw * 2, "data.csv, line 1"),
+    "old Mac": (lambda raw: raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r"), "carriage return"),
+    "column twice": (lambda raw: raw.replace(b"nd_ice_ori", b"nd_ice_nam", 1), "a column twice"),
+    "column absent": (lambda raw: raw.replace(b"nd_ice_total", b"nd_ice_totl", 1), "did you mean"),
+}
+WORKBOOK: dict[str, tuple[Change, str]] = {
+    "no bytes": (lambda raw: b"", "not a workbook"),
+    "half": (lambda raw: raw[: len(raw) // 2], "not a workbook"),
+    "an archive of another kind": (lambda raw: packed({"../../evil.txt": b"x"}), "damaged"),
+    "sheets cut": (cut_sheets, "damaged"),
+    "entities in entities": (entities, "damaged"),
+    "unpacks to much": (lambda raw: packed({"xl/workbook.xml": b"0" * 30_000_000}), "unpacks to too much"),
+}
+
+
+@pytest.mark.parametrize("fault", CSV)
+def test_a_csv_file_is_refused(demo: Path, tmp_path: Path, fault: str) -> None:
+    change, message = CSV[fault]
+    raw = (demo / "raw" / "sim_redcap" / "data.csv").read_bytes()
+    (tmp_path / "data.csv").write_bytes(change(raw))
+    with pytest.raises(SourceError, match=message) as caught:
+        read_source(tmp_path, source="sim_redcap")
+    assert caught.value.remedy
+    assert "719-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", WORKBOOK)
+def test_a_workbook_is_refused(demo: Path, tmp_path: Path, fault: str) -> None:
+    change, message = WORKBOOK[fault]
+    (tmp_path / "book.xlsx").write_bytes(change((demo / "raw" / "sim_ebmt.xlsx").read_bytes()))
+    with pytest.raises(SourceError, match=message) as caught:
+        read_source(tmp_path / "book.xlsx", source="sim_ebmt")
+    assert caught.value.remedy
+
+
+def test_an_endless_line_is_refused_before_it_is_in_memory(tmp_path: Path) -> None:
+    file = tmp_path / "data.csv"
+    with file.open("wb") as opened:
+        opened.truncate(1_500_000_000)  # takes no room on the disk, and would take 1.5 GB in memory
+    with pytest.raises(SourceError, match="longer than a million"):
+        read_source(file, source="sim_redcap")
