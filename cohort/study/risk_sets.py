@@ -20,6 +20,7 @@ IntArray = NDArray[np.int64]
 SUBJECT = "subject"
 FIRST_DAY = "_first_day"
 NOT_RECORDED = "not_recorded"
+MRI_STATUS, MRI_FIRST_DAY = "mri_status", "mri_first_day"
 COUNTED_UNEXPOSED = {
     "not_imaged": "never imaged",
     "indeterminate": "indeterminate",
@@ -178,12 +179,24 @@ def _first_days(
 
 def _finding(frame: pd.DataFrame, name: str, first_day: pd.Series | str) -> str:
     """Return the column whose states go with the first days: the exposure itself, or x of x_first_day."""
-    stem = first_day.removesuffix(FIRST_DAY) if isinstance(first_day, str) else ""
-    return name if name in frame.columns else stem
+    column = _day_column(first_day)
+    if name in frame.columns or not column.endswith(FIRST_DAY):
+        return name
+    return MRI_STATUS if column == MRI_FIRST_DAY else column.removesuffix(FIRST_DAY)
+
+
+def _day_column(first_day: pd.Series | str) -> str:
+    """Return the column that the first days come from; empty when a Series has no name."""
+    if isinstance(first_day, str):
+        return first_day
+    return "" if first_day.name is None else str(first_day.name)
 
 
 def _states(frame: pd.DataFrame, name: str) -> NDArray[np.object_]:
     """Return the three-state values of the frame's column of that name; empty texts when it has none."""
+    if name == MRI_STATUS and name in frame.columns:
+        recorded = frame[name].isin(["imaged", "not_imaged"]).to_numpy()
+        return np.where(recorded, "", NOT_RECORDED).astype(object)
     if name in frame.columns and is_three_state(frame[name]):
         values = frame[name].astype(object)
         return values.where(values.notna(), NOT_RECORDED).to_numpy(dtype=object)
@@ -249,8 +262,7 @@ def _facts_of(endpoint: Endpoint, exposures: Mapping[str, pd.Series | str]) -> M
     """Return the facts with those of the exposures, which stay part of the grades of their columns."""
     facts = dict(endpoint.facts)
     for name, first_day in exposures.items():
-        column = first_day if isinstance(first_day, str) else name
-        own = facts.get(name, facts.get(column, ColumnFacts()))
+        own = facts.get(name, facts.get(_day_column(first_day), ColumnFacts()))
         facts[name] = replace(own, known="daily", known_day=None, unit="")
     return MappingProxyType(facts)
 

@@ -110,6 +110,28 @@ def test_imaging_that_nobody_recorded_is_told_apart_from_none() -> None:
     assert split.n_subjects == 2
 
 
+def test_a_series_means_what_its_column_means() -> None:
+    finding = pd.Categorical(["present", None, "absent", "not_imaged"], categories=list(PRESENCE))
+    data = declare_facts(
+        survival(edema=finding, edema_first_day=[4, None, None, None]).frame,
+        {"edema_first_day": ColumnFacts(known="at_exam", known_day=30, part_of=("icans_grade",))},
+    )
+    end = Endpoint.from_columns(data, time="days", event="dead")
+    by_name = counting_process(end, {"seen": "edema_first_day"})
+    by_series = counting_process(end, {"seen": data["edema_first_day"]})
+    assert by_series.excluded == by_name.excluded == (("source does not record the exposure", 1),)
+    assert by_series.facts["seen"].part_of == by_name.facts["seen"].part_of == ("icans_grade",)
+
+
+def test_imaging_itself_is_not_recorded_by_every_source() -> None:
+    status = pd.Categorical(["imaged", "not_imaged", "unknown", None], ["imaged", "not_imaged", "unknown"])
+    split = counting_process(
+        survival(mri_status=status, mri_first_day=[4, None, None, None]), {"imaged": "mri_first_day"}
+    )
+    assert split.excluded == (("source does not record the exposure", 2),)
+    assert set(split.frame["subject"]) == {"a", "b"}
+
+
 def test_the_exposure_replaces_the_finding_of_its_name_and_stays_part_of_the_grade() -> None:
     finding = pd.Categorical(["present", "absent", "absent", "absent"], categories=list(PRESENCE))
     data = survival(edema=finding, edema_first_day=[4, None, None, None]).frame
