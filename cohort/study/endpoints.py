@@ -241,7 +241,7 @@ class Endpoint:
 
 
 def require_columns(data: pd.DataFrame, columns: list[str]) -> None:
-    """Raise when a column is not in the frame, with the nearest name that is.
+    """Raise when a column is not in the frame, with the nearest name that is, or is there more than once.
 
     Parameters
     ----------
@@ -251,6 +251,12 @@ def require_columns(data: pd.DataFrame, columns: list[str]) -> None:
         Columns it must have.
     """
     absent = [c for c in columns if c not in data.columns]
+    doubled = [c for c in dict.fromkeys(columns) if (data.columns == c).sum() > 1]
+    if doubled:
+        raise EndpointError(
+            f"The frame has column {', '.join(repr(c) for c in doubled)} more than once.",
+            remedy="Give every column its own name.",
+        )
     if not absent:
         return
     known = [str(c) for c in data.columns]

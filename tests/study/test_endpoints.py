@@ -157,6 +157,10 @@ REFUSED = {
         "does not name events one by one.*never an event",
     ),
     "no such column": (make(frame(), time="dais", event="status"), "no column 'dais'.*did you mean 'days'"),
+    "doubled column": (
+        make(pd.concat([frame(), frame()[["status"]]], axis=1), time="days", event="status", states=STATES),
+        "column 'status' more than once",
+    ),
     "duplicated index": (
         make(frame().set_axis([71, 71, 2, 3]), time="days", event="status", states=STATES),
         r"duplicated labels.*2 of 4.*reset_index\(drop=True\)",
