@@ -12,7 +12,7 @@ from cohort.dictionary.read import Dictionary, read_dictionary
 from cohort.dictionary.strict_yaml import Problem, did_you_mean, problems_error
 from cohort.errors import MappingError
 from cohort.registry.files import cell_text, frame_text
-from cohort.registry.harmonize import harmonize
+from cohort.registry.harmonize import harmonize_tables
 from cohort.registry.plan import Place
 from cohort.registry.planner import make_plan
 from cohort.registry.source import Source
@@ -64,7 +64,8 @@ class _Checker:
             self._problem((*place, "table"), f"unknown table {example.table!r}", remedy)
             return 0
         source = self._source(example, place)
-        found = harmonize(source, self.dictionary).tables[example.table]
+        made = harmonize_tables(source, self.plan, self.dictionary, [example.table])
+        found = made.tables[example.table]
         if len(found) != len(example.expect):
             what = f"{len(example.expect)} rows are expected, {len(found)} came out"
             self._problem((*place, "expect"), what, "list all rows, in the order of the source")
@@ -84,7 +85,7 @@ class _Checker:
             columns = dict.fromkeys([*needed, *(key for row in rows for key in row)])
             frame = pd.DataFrame(rows, columns=list(columns), dtype=object).fillna("")
             frames[name] = frame_text(frame)
-        for name in set(example.given) - set(frames):
+        for name in sorted(set(example.given) - set(frames)):
             self._problem((*place, "given", name), f"unknown input {name!r}", did_you_mean(name, frames))
         return Source(self.mapping.source, self.mapping, frames, ())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -79,6 +79,14 @@ def harmonize(
     return _gather(runs, dictionary)
 
 
+def harmonize_tables(source: Source, plan: Plan, dictionary: Dictionary, tables: Collection[str]) -> Registry:
+    """Make some tables of one source, and the infusions that their days need; the others stay empty."""
+    run = _Run(source, plan, dictionary, only=frozenset({"infusion", *tables}))
+    with Engine() as connection:
+        run.all(connection)
+    return _gather([run], dictionary)
+
+
 def _gather(runs: Sequence[_Run], dictionary: Dictionary) -> Registry:
     tables = {}
     for name, table in dictionary.tables.items():
@@ -110,18 +118,24 @@ class _Run:
     rules: list[tuple[object, ...]] = field(default_factory=list)
     limits: list[tuple[object, ...]] = field(default_factory=list)
     sql: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    only: frozenset[str] = frozenset()
+
+    @property
+    def blocks(self) -> list[BlockPlan]:
+        """The blocks to run; all, unless some tables alone are wanted."""
+        return [block for block in self.plan.blocks if not self.only or block.table.name in self.only]
 
     def all(self, engine: Engine) -> None:
         """Run every block, infusions first."""
         self._hashes()
         engine.register("infusions", _infusions([]))
-        for block in self.plan.blocks:
+        for block in self.blocks:
             if block.table.name != "infusion" and "infusions_done" not in self.frames:
                 self.frames["infusions_done"] = []
                 engine.register("infusions", _infusions(self.frames.get("infusion", [])))
             self._block(engine, block)
         self.frames.pop("infusions_done", None)
-        for name in {block.table.name for block in self.plan.blocks}:
+        for name in dict.fromkeys(block.table.name for block in self.blocks):
             self._collapse(name)
         for table, note in self.plan.not_collected.items():
             for variable in self.dictionary.tables[table].variables.values():

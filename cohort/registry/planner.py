@@ -90,7 +90,7 @@ class _Planner:
         """Check that every canonical table is mapped or said not to be collected, and no other."""
         model, known = self.mapping.model, self.dictionary.tables
         for position, one in enumerate(model.not_collected):
-            for name in set(one.tables) - set(known):
+            for name in sorted(set(one.tables) - set(known)):
                 self.problem(
                     ("not_collected", position), f"unknown table {name!r}", did_you_mean(name, known)
                 )

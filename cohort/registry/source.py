@@ -109,6 +109,14 @@ def read_source(
     return Source(mapping.source, mapping, MappingProxyType(frames), files)
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether a path leads to a file or folder that may be looked at; no path is too strange to ask."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def _read(
     path: str | Path | pd.DataFrame | Names[str, pd.DataFrame], mapping: Mapping
 ) -> tuple[dict[str, pd.DataFrame], tuple[FileRecord, ...]]:
@@ -124,8 +132,8 @@ def _read(
     if isinstance(path, Names):
         return _frames(path, inputs)
     place = Path(path)
-    if not place.exists():
-        raise SourceError("The source does not exist.", evidence=place.name, remedy="check the path")
+    if not is_there(place):
+        raise SourceError("The source does not exist.", evidence=place.name[:80], remedy="check the path")
     frames: dict[str, pd.DataFrame] = {}
     records: list[FileRecord] = []
     for name, how in inputs.items():
