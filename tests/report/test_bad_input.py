@@ -7,11 +7,16 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from cohort.errors import SourceError
+from cohort.cli import app
+from cohort.errors import SourceError, StudyError
 from cohort.registry.source import read_source
 from cohort.report.demo import write_demo
+from cohort.report.manifest import sha256_of
+from cohort.report.run import run
 
 Change = Callable[[bytes], bytes]
 
@@ -102,3 +107,79 @@ def test_an_endless_line_is_refused_before_it_is_in_memory(tmp_path: Path) -> No
         opened.truncate(1_500_000_000)  # takes no room on the disk, and would take 1.5 GB in memory
     with pytest.raises(SourceError, match="longer than a million"):
         read_source(file, source="sim_redcap")
+
+
+def study_of(demo: Path, tmp_path: Path, *changes: tuple[str, str], sources: str = "redcap") -> Path:
+    """Write the study of the demonstration with changes, its paths absolute, on one source."""
+    text = (demo / "study.yaml").read_text(encoding="utf-8").replace("path: raw", f"path: {demo}/raw")
+    lines = [line for line in text.split("\n") if not line.startswith(("    cibmtr:", "    ebmt:"))]
+    text = "\n".join(lines) if sources == "redcap" else text
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    file = tmp_path / "study.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def ends(*arguments: object) -> tuple[int, str]:
+    """Call the command; return its exit code and what it printed."""
+    result = CliRunner().invoke(app, [str(one) for one in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    return result.exit_code, result.output
+
+
+def test_a_hash_that_the_extract_does_not_have_is_refused(demo: Path, tmp_path: Path) -> None:
+    wrong = ("mapping: sim_redcap", f"mapping: sim_redcap, sha256: {'0' * 64}")
+    code, said = ends("run", study_of(demo, tmp_path, wrong), "--out", tmp_path / "out")
+    assert code == 3
+    assert sha256_of(demo / "raw" / "sim_redcap") in said
+    short = ("mapping: sim_redcap", "mapping: sim_redcap, sha256: abc")
+    code, said = ends("check", study_of(demo, tmp_path, short))
+    assert code == 2
+    assert "sha256" in said
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(demo: Path, tmp_path: Path) -> None:
+    study = study_of(demo, tmp_path)
+    for out in (study, study / "below", tmp_path / ("x" * 300)):
+        code, said = ends("run", study, "--out", out)
+        assert code == 2
+        assert "read redcap" not in said
+        assert ends("demo", "--n", "20", "--out", out)[0] == 2
+
+
+def test_names_that_do_not_exist_are_errors_of_the_call(demo: Path, tmp_path: Path) -> None:
+    study = study_of(demo, tmp_path)
+    assert ends("run", study, "--only", "nothing", "--out", tmp_path / "out")[0] == 2
+    assert ends("run", study, "--data", "nobody=x.csv", "--out", tmp_path / "out")[0] == 2
+    assert ends("run", study, "--data", f"redcap={'x' * 300}", "--out", tmp_path / "out")[0] == 2
+    assert ends("check", tmp_path / "not_here.yaml")[0] == 2
+    assert ends("check", tmp_path)[0] == 2
+
+
+def test_a_flow_that_leaves_nobody_says_which_rule_did(demo: Path, tmp_path: Path) -> None:
+    found = sha256_of(demo / "raw" / "sim_redcap")  # as a manifest prints it: this extract is accepted
+    right = ("mapping: sim_redcap", f"mapping: sim_redcap, sha256: {found}")
+    study = study_of(demo, tmp_path, right, ("age_years >= 18", "age_years >= 180"))
+    with pytest.raises(StudyError, match="No patient is left") as caught:
+        run(study, out=tmp_path / "out")
+    assert "Aged 18 years or over: " in caught.value.evidence
+
+
+def test_a_registry_in_which_nothing_happens_gives_reasons_and_no_traceback(
+    demo: Path, tmp_path: Path
+) -> None:
+    raw = pd.read_csv(demo / "raw" / "sim_redcap" / "data.csv", dtype=str, keep_default_na=False)
+    raw = raw[raw["redcap_repeat_instrument"] == ""]
+    raw = raw.assign(fu_status="", fu_date="", fu_death_date="", fu_cod="", fu_relapse="", fu_relapse_date="")
+    raw.to_csv(tmp_path / "data.csv", index=False)
+    shown = ("formats: [pdf, svg, png], dpi: 300", "formats: [svg], dpi: 72")
+    study = study_of(demo, tmp_path, shown, ("formats: [docx, html, xlsx]", "formats: [csv]"))
+    finished = run(study, data={"redcap": tmp_path}, out=tmp_path / "out")
+    assert finished.outcomes["characteristics"].status == "done"
+    for outcome in finished.unfinished:
+        assert "Evidence: " in outcome.error, outcome.id
+        assert "Remedy: " in outcome.error, outcome.id
+    assert "no patient has a usable time" in finished.outcomes["survival"].error
