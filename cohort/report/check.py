@@ -13,6 +13,7 @@ from cohort.dictionary.read import Dictionary, read_dictionary
 from cohort.dictionary.strict_yaml import Problem, did_you_mean, load_yaml, problems_error, validate
 from cohort.errors import CohortError, StudyError
 from cohort.models.formula import parse_formula
+from cohort.registry.source import is_there
 from cohort.report.spec import (
     CoxSpec,
     DescribeSpec,
@@ -25,6 +26,7 @@ from cohort.report.spec import (
 )
 
 Place = tuple[str | int, ...]
+NO_COLUMN = "declare it under variables: or summaries:, or look at the columns of data/analysis.parquet of a run"
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _source_problems(
                 did_you_mean(name, paths),
             )
     for name, path in paths.items():
-        if not path.exists():
+        if not is_there(path):
             where = "given with --data" if name in given else "as written"
             remedy = f"correct the path, or give it: --data {name}=PATH"
             yield ("data", "sources", name, "path"), f"the source does not exist {where}", remedy
@@ -219,4 +221,4 @@ def _columns_of(place: Place, part: object, known: set[str]) -> Iterator[Found]:
 
 def _column(place: Place, column: str, known: set[str]) -> Iterator[Found]:
     if column not in known:
-        yield place, f"no column is called {column!r}", did_you_mean(column, known) or "see docs/data.md"
+        yield place, f"no column is called {column!r}", did_you_mean(column, known) or NO_COLUMN

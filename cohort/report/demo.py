@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from cohort.report.folder import made_folder
 from cohort.report.progress import Progress, silent
 from cohort.simulate.registries import simulate_registries
 
@@ -28,7 +29,7 @@ def write_demo(folder: Path, *, n: int = 500, seed: int = 1, progress: Progress 
     Path
         The study file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     simulate_registries(n=n, seed=seed, folder=folder / "raw")
     progress("simulate three registries", None, n, "patients")
     study = folder / "study.yaml"

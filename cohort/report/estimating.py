@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cohort.errors import StudyError
+from cohort.errors import EndpointError, StudyError
 from cohort.format import fixed, interval, p_value, ratio
 from cohort.models.cox import CoxRegression, cox
 from cohort.models.cumulative_incidence import CumulativeIncidence, cumulative_incidence
@@ -246,7 +246,15 @@ def _endpoint(prepared: Prepared, wanted: str, name: str) -> Endpoint:
             evidence=f"endpoint {wanted!r}; defined: {', '.join(prepared.endpoints) or 'none'}",
             remedy="add it under `endpoints:`",
         )
-    return prepared.endpoints[wanted]
+    endpoint = prepared.endpoints[wanted]
+    if not len(endpoint.index):
+        reasons = ", ".join(f"{n} {reason}" for reason, n in endpoint.excluded)
+        raise EndpointError(
+            f"no patient has a usable time for the endpoint {wanted}",
+            evidence=f"left out: {reasons or 'nobody, for nobody came in'}",
+            remedy="look at the follow-up of the sources and at landmark_day",
+        )
+    return endpoint
 
 
 def _data_for(endpoint: Endpoint, prepared: Prepared) -> pd.DataFrame | None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohort.dictionary.expressions import column_kinds, evaluate, parse_expression
 from cohort.dictionary.facts import ColumnFacts, declare_facts, declared_facts
-from cohort.errors import StudyError
+from cohort.errors import SourceError, StudyError
 from cohort.neurotox.crs import grade_crs
 from cohort.neurotox.episodes import icans_episodes
 from cohort.neurotox.icans import grade_icans
@@ -21,6 +21,7 @@ from cohort.registry.registry import Registry
 from cohort.registry.source import Source, read_source
 from cohort.registry.unit_blocks import unit_blocks
 from cohort.report.check import CheckedStudy
+from cohort.report.manifest import sha256_of
 from cohort.report.progress import Progress
 from cohort.report.spec import EndpointSpec, StudyFile, Summary
 from cohort.study.endpoints import Endpoint
@@ -94,6 +95,7 @@ def prepare(checked: CheckedStudy, progress: Progress) -> Prepared:
     )
     progress("summarise MRI per patient", len(registry.mri_exam), len(mri), "patients with an MRI record")
     study = _population(registry, spec)
+    _require_patients(study)
     data = _linked(study, graded, episodes, crs, mri, spec)
     progress("select and link patients", len(registry.infusion), len(data), "patients")
     endpoints = {name: _endpoint(name, part, data) for name, part in spec.endpoints.items()}
@@ -105,6 +107,7 @@ def _harmonized(checked: CheckedStudy, progress: Progress) -> tuple[Registry, li
     sources = []
     for name, path in checked.paths.items():
         source = read_source(path, source=checked.mappings[name], dictionary=dictionary)
+        _check_hash(name, path, checked.spec.data.sources[name].sha256)
         progress(f"read {name}", None, source.n_rows, "rows")
         sources.append(source)
     registry = harmonize(sources, dictionary)
@@ -113,6 +116,18 @@ def _harmonized(checked: CheckedStudy, progress: Progress) -> tuple[Registry, li
         "harmonise", rows_in, sum(len(frame) for frame in registry.tables.values()), "rows in nine tables"
     )
     return registry, sources
+
+
+def _check_hash(name: str, path: Path, wanted: str | None) -> None:
+    """Refuse an extract whose bytes are not those that the study was written for."""
+    found = None if wanted is None else sha256_of(path)
+    if wanted == found:
+        return
+    raise SourceError(
+        f"The extract of the source {name} is not the one that the study file names.",
+        evidence=f"{path.name}: sha256 {found}, the study file has {wanted}",
+        remedy=f"give the extract that was meant, or correct sha256: of {name} in the study file",
+    )
 
 
 def _population(registry: Registry, spec: StudyFile) -> Study:
@@ -128,6 +143,19 @@ def _population(registry: Registry, spec: StudyFile) -> Study:
             else study.exclude(rule.label, rule.expression)
         )
     return study
+
+
+def _require_patients(study: Study) -> None:
+    """Refuse to go on with nobody, naming the steps that left patients out."""
+    if len(study.population):
+        return
+    attrition = study.attrition
+    steps = zip(attrition["label"], attrition["n_before"], attrition["n_after"], strict=True)
+    raise StudyError(
+        "No patient is left to study.",
+        evidence="; ".join(f"{label}: {before} → {after}" for label, before, after in steps),
+        remedy="correct the rules under flow:, or the sources",
+    )
 
 
 def _summarized(data: pd.DataFrame, registry: Registry, name: str, part: Summary) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from cohort.errors import CohortError, EndpointError, EstimationError, GuardError, StudyError
+from cohort.errors import CohortError, GuardError, StudyError
 from cohort.report.check import check_study
 from cohort.report.describing import (
     characteristics,
@@ -18,6 +18,7 @@ from cohort.report.describing import (
     timing_of_mri,
 )
 from cohort.report.estimating import fourfold, hazards, incidence_curves, odds, survival_curves
+from cohort.report.folder import made_folder
 from cohort.report.outcome import Outcome
 from cohort.report.prepare import Prepared, prepare
 from cohort.report.progress import Progress, silent
@@ -114,7 +115,7 @@ def run(
     paths = {name: Path(path) for name, path in (data or {}).items()}
     checked = check_study(Path(study), paths)
     wanted = _wanted(checked.spec.analyses, only)
-    folder = Path(out) if out is not None else Path(checked.spec.study.id)
+    folder = made_folder(Path(out) if out is not None else Path(checked.spec.study.id))
     clock = time.perf_counter
     started = clock()
     counted: list[dict[str, object]] = []
@@ -157,7 +158,7 @@ def _carry_out(name: str, part: AnalysisSpec, prepared: Prepared) -> Outcome:
         return replace(outcome, notes=(part.note, *outcome.notes)) if part.note else outcome
     except GuardError as error:
         return _unfinished(name, part, "refused", error)
-    except (EstimationError, EndpointError, StudyError) as error:
+    except CohortError as error:
         return _unfinished(name, part, "failed", error)
 
 

@@ -34,11 +34,11 @@ class StudyInfo(Spec):
 
 
 class SourceSpec(Spec):
-    """One extract: where it is, which mapping reads it, and the hash it must have."""
+    """One extract: where it is, which mapping reads it, and the hash it must have (as the manifest prints it)."""
 
     path: str
     mapping: str
-    sha256: str | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 class DataSpec(Spec):
