@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -82,11 +83,12 @@ def _formulaic(
     from formulaic import Formula
     from formulaic.errors import FormulaicError
 
+    frame = pd.DataFrame(
+        {name: _whole_levels(name, column, parsed.right) for name, column in columns.items()}
+    )
     try:
         with np.errstate(all="ignore"):
-            matrix = Formula(parsed.right).get_model_matrix(
-                pd.DataFrame(dict(columns)), context={"sqrt": np.sqrt}
-            )
+            matrix = Formula(parsed.right).get_model_matrix(frame, context={"sqrt": np.sqrt})
     except (FormulaicError, ValueError, TypeError, ZeroDivisionError) as error:
         raise EstimationError(
             f"the formula {parsed.text!r} cannot be evaluated",
@@ -103,6 +105,13 @@ def _formulaic(
     keep = [j for j, name in enumerate(names) if name != "Intercept"]
     X = np.asfortranarray(matrix.to_numpy(dtype=float)[:, keep])
     return X, *(tuple(texts[j] for j in keep) for texts in (names, terms, levels))  # type: ignore[return-value]
+
+
+def _whole_levels(name: str, column: pd.Series, right: str) -> pd.Series:
+    """Return whole numbers that become categories as integers, so that their levels read 1 and not 1.0."""
+    if column.dtype != np.float64 or not re.search(rf"\bC\(\s*`?{re.escape(name)}`?\s*[,)]", right):
+        return column
+    return column.astype(np.int64) if (column == np.floor(column)).all() else column
 
 
 def _level(name: str, factors: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ from cohort.estimators.exact_tables import (
     fisher_p_value,
 )
 from cohort.format import fixed, interval, n_of_total, p_value, ratio
+from cohort.models.design import align_columns
 from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
@@ -335,23 +336,17 @@ def _from_columns(
 ) -> tuple[TwoByTwoCounts, tuple[tuple[str, str, int], ...], tuple[str, ...]]:
     if data is None:
         raise EstimationError("no data was given", remedy="pass data=, the frame with both columns")
-    unknown = [name for name in (exposure, outcome) if name not in data.columns]
-    if unknown:
-        raise EstimationError(
-            f"unknown column {', '.join(unknown)}",
-            evidence=f"the frame has {data.shape[1]} columns",
-            remedy="correct the name",
-        )
+    columns, _ = align_columns(list(dict.fromkeys((exposure, outcome))), data, None)
     facts = resolve_facts([exposure, outcome], None, data)
     notes = check_incorporation([exposure], [outcome], facts, acknowledged)
     keep = np.ones(len(data), dtype=bool)
     left_out: list[tuple[str, str, int]] = []
     coded = {}
     for name in dict.fromkeys((exposure, outcome)):
-        values, said = _binary(data[name])
+        values, said = _binary(columns[name])
         notes = (*notes, *said)
         bad = np.isnan(values) & keep
-        reasons = binary_reasons(data[name].iloc[np.flatnonzero(bad)])
+        reasons = binary_reasons(columns[name].iloc[np.flatnonzero(bad)])
         left_out += [(name, reason, n) for reason, n in reasons.items()]
         keep &= ~bad
         coded[name] = values

@@ -194,3 +194,13 @@ REFUSED = [
 def test_formulas_never_evaluate_python(formula):
     with pytest.raises(EstimationError, match="formula"):
         parse_formula(formula)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "float64"])
+def test_levels_of_whole_numbers_are_written_without_a_point(dtype):
+    grade = pd.Series([0, 1, 2, 2, 1, 0], dtype=dtype)
+    made = build_design("C(grade) + age", pd.DataFrame({"grade": grade, "age": [5.0, 6, 8, 9, 7, 5]}))
+    assert made.names[1:] == ("C(grade)[T.1]", "C(grade)[T.2]", "age")
+    assert made.levels[1:] == ("1", "2", "")
+    half = build_design("C(grade)", pd.DataFrame({"grade": [0, 0.5, 1, 0.5]}))
+    assert half.levels[1:] == ("0.5", "1.0")

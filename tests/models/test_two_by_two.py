@@ -113,6 +113,10 @@ def test_incorporation_is_refused_and_can_be_acknowledged():
         (lambda: two_by_two(1, 2, 3, float("nan")), "whole number"),
         (lambda: two_by_two(1, 2, 3, float("inf")), "whole number"),
         (lambda: two_by_two("finding", "severe"), "pass data="),
+        (
+            lambda: two_by_two("finding", "severe", data=pd.concat([frame(), frame()[["severe"]]], axis=1)),
+            "severe twice",
+        ),
         (lambda: two_by_two("findng", "severe", data=frame()), "unknown column findng"),
         (lambda: two_by_two("age", "severe", data=frame().assign(age=np.arange(44.0))), "44 distinct values"),
         (lambda: two_by_two(1, 2, 3, 4, conf_level=0), "between 0 and 1"),
