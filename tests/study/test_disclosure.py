@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohort.errors import SmallCellError, StudyError
@@ -81,6 +81,7 @@ def test_what_is_no_table_of_counts_is_refused(arguments: dict[str, object], pat
         suppress(pd.DataFrame({"n": [1], "x": [0.5]}), 5, **arguments)  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 40), min_size=2, max_size=2), min_size=2, max_size=6), st.integers(2, 11)
 )

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohort.dictionary.facts import ColumnFacts, declare_facts
@@ -192,6 +192,7 @@ def test_bad_requests_are_refused(case: str) -> None:
 day = st.one_of(st.none(), st.integers(0, 60))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(day, day, day, st.integers(0, 90)), min_size=1, max_size=15),
     st.sampled_from(sorted(DEFINITIONS)),

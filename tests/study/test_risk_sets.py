@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohort.dictionary.facts import ColumnFacts, declare_facts
@@ -210,6 +210,7 @@ def follow_up(draw: st.DrawFn) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
     return pd.DataFrame({"days": days, "dead": dead}), seen
 
 
+@settings(deadline=None)
 @given(follow_up())
 def test_splitting_keeps_time_events_and_subjects_and_exposes_the_right_days(
     drawn: tuple[pd.DataFrame, dict[str, pd.Series]],
