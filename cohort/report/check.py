@@ -26,7 +26,9 @@ from cohort.report.spec import (
 )
 
 Place = tuple[str | int, ...]
-NO_COLUMN = "declare it under variables: or summaries:, or look at the columns of data/analysis.parquet of a run"
+NO_COLUMN = (
+    "declare it under variables: or summaries:, or look at the columns of data/analysis.parquet of a run"
+)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,11 @@ from cohort.report.outcome import Outcome, drawing
 from cohort.report.prepare import Prepared
 from cohort.report.spec import DescribeSpec, GradesSpec, ImagingTableSpec, MriTimingSpec, TableOneSpec
 from cohort.report.words import column_with_unit, column_words
+from cohort.study.disclosure import suppress
 from cohort.tables.imaging_table import imaging_table
 from cohort.tables.labels import in_sentence
 from cohort.tables.plain_table import PlainColumn, plain_table
+from cohort.tables.small_cells import hidden_cells
 from cohort.tables.table_one import table_one
 
 
@@ -118,6 +120,13 @@ def grades_by_group(name: str, part: GradesSpec, prepared: Prepared) -> Outcome:
     title = part.title or f"Maximum ICANS grade by {in_sentence(column_words(data, part.by))}"
     wide = counts.pivot_table(index="group", columns="grade", values="n", aggfunc="sum", fill_value=0)
     totals = wide.sum(axis=1)
+    min_cell = prepared.spec.study.disclosure.min_cell
+    shown = wide if min_cell < 2 else suppress(wide, min_cell, list(wide.columns)).frame.astype(float)
+    if min_cell > 1:  # a row adds up to its group, so that one hidden count hides the total of its row
+        totals = totals.where(shown.notna().all(axis=1))
+        known = shown.reset_index().melt(id_vars="group", var_name="grade", value_name="n")
+        counts = known[known["n"] > 0].sort_values(["group", "grade"], ignore_index=True)
+        counts["n_patients"] = counts["group"].map(totals)
     columns = [
         PlainColumn(
             f"Grade {grade}" if grade.isdigit() else grade.capitalize(),
@@ -128,8 +137,8 @@ def grades_by_group(name: str, part: GradesSpec, prepared: Prepared) -> Outcome:
     stub = PlainColumn(
         column_with_unit(data, part.by), lambda frame: list(frame.index.astype(str)), align="left"
     )
-    table = plain_table(wide, stub, columns, caption=title)
-    axes = plot_grade_bars(counts)
+    table = plain_table(shown, stub, columns, caption=title)
+    secret = bool(shown.isna().to_numpy().any())
     legend = (
         f"{title}, days {prepared.spec.grading.window[0]}–{prepared.spec.grading.window[1]} after infusion."
     )
@@ -138,8 +147,9 @@ def grades_by_group(name: str, part: GradesSpec, prepared: Prepared) -> Outcome:
         part.kind,
         title,
         tables={name: table},
-        drawings=(drawing(name, axes, legend),),
+        drawings=() if secret else (drawing(name, plot_grade_bars(counts), legend),),
         frames={name: counts},
+        notes=_hidden_note(min_cell, " The figure is left out.") if secret else (),
     )
 
 
@@ -147,13 +157,16 @@ def single_numbers(name: str, part: DescribeSpec, prepared: Prepared) -> Outcome
     """Describe single variables: counts of each category, or mean, SD and quartiles."""
     data = prepared.data
     _require_columns(data, part.variables, name)
-    frame = pd.concat([_described(data, column) for column in part.variables], ignore_index=True)
+    min_cell = prepared.spec.study.disclosure.min_cell
+    frame = pd.concat([_described(data, column, min_cell) for column in part.variables], ignore_index=True)
     title = part.title or "Numbers to check"
     stub = PlainColumn("Variable", lambda f: list(f["variable"]), align="left")
     columns = [
         PlainColumn("Category or statistic", lambda f: list(f["statistic"]), align="left"),
         PlainColumn("Value", lambda f: list(f["text"])),
-        PlainColumn("Known / all", lambda f: [f"{k}/{n}" for k, n in zip(f["n_known"], f["n"], strict=True)]),
+        PlainColumn(
+            "Known / all", lambda f: [_known_of(k, n) for k, n in zip(f["n_known"], f["n"], strict=True)]
+        ),
     ]
     return Outcome(
         name,
@@ -161,14 +174,33 @@ def single_numbers(name: str, part: DescribeSpec, prepared: Prepared) -> Outcome
         title,
         tables={name: plain_table(frame, stub, columns, caption=title)},
         frames={name: frame},
+        notes=_hidden_note(min_cell) if frame["text"].eq(HIDDEN).any() else (),
     )
 
 
+HIDDEN = "not shown"
+
+
+def _hidden_note(min_cell: int, more: str = "") -> tuple[str]:
+    return (f"Counts below {min_cell} are not shown, nor are those from which they could be computed.{more}",)
+
+
+def _known_of(known: float, n: int) -> str:
+    return HIDDEN if np.isnan(known) else f"{int(known)}/{n}"
+
+
 def _shares(frame: pd.DataFrame, grade: str, totals: pd.Series) -> list[str]:
-    return [n_of_total(int(n), int(total)) for n, total in zip(frame[grade], totals, strict=True)]
+    return [_share(n, total) for n, total in zip(frame[grade], totals, strict=True)]
 
 
-def _described(data: pd.DataFrame, column: str) -> pd.DataFrame:
+def _share(n: float, total: float) -> str:
+    """Print a count with its share; alone where the total, and not at all where the count is hidden."""
+    if np.isnan(n):
+        return HIDDEN
+    return f"{int(n)}" if np.isnan(total) else n_of_total(int(n), int(total))
+
+
+def _described(data: pd.DataFrame, column: str, min_cell: int) -> pd.DataFrame:
     values = data[column]
     known = values.dropna()
     if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
@@ -184,9 +216,15 @@ def _described(data: pd.DataFrame, column: str) -> pd.DataFrame:
         ]
     else:
         counts = known.astype("string").value_counts().sort_index()
-        rows = [(str(level), n_of_total(int(n), len(known)), float(n)) for level, n in counts.items()]
+        secret = hidden_cells(np.array([*counts, len(values) - len(known)])[:, None], min_cell)[:, 0]
+        told = counts.astype(float).where(~secret[:-1])
+        total = np.nan if secret[-1] else float(len(known))
+        rows = [(str(level), _share(n, total), float(n)) for level, n in told.items()]
+    few = 0 < len(known) < min_cell or 0 < len(values) - len(known) < min_cell
+    if 0 < len(known) < min_cell:
+        rows = [(statistic, HIDDEN, np.nan) for statistic, _, _ in rows]
     return pd.DataFrame(rows, columns=["statistic", "text", "value"]).assign(
-        variable=column_with_unit(data, column), n_known=len(known), n=len(values)
+        variable=column_with_unit(data, column), n_known=np.nan if few else len(known), n=len(values)
     )
 
 

@@ -17,7 +17,13 @@ class Spec(BaseModel):
 
 
 class Disclosure(Spec):
-    """Counts below ``min_cell`` are hidden in tables, figures and the report; 0 switches this off."""
+    """Counts below ``min_cell`` are hidden in the tables of counts; 0 switches this off.
+
+    Covered are ``table_one``, ``grades`` and ``describe``, and the findings of ``imaging_table``, each with its
+    figure and its numbers in ``results.json``. Not covered, and to be judged before a report leaves the house:
+    the numbers imaged and assessable, curves with their risk tables, regressions, fourfold tables, the flow
+    diagram, the sentences and notes of the report, ``audit.json``, and the rows of patients in ``data/``.
+    """
 
     min_cell: int = Field(default=0, ge=0, le=100)
 

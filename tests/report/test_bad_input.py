@@ -183,3 +183,30 @@ def test_a_registry_in_which_nothing_happens_gives_reasons_and_no_traceback(
         assert "Evidence: " in outcome.error, outcome.id
         assert "Remedy: " in outcome.error, outcome.id
     assert "no patient has a usable time" in finished.outcomes["survival"].error
+
+
+def test_small_counts_leave_no_table_of_counts(demo: Path, tmp_path: Path) -> None:
+    numbers = "analyses:\n  numbers: {kind: describe, variables: [product, sex, disease]}"
+    study = study_of(
+        demo,
+        tmp_path,
+        ("min_cell: 0", "min_cell: 5"),
+        ("analyses:", numbers),
+        ("formats: [docx, html, xlsx]", "formats: [csv]"),
+        ("formats: [pdf, svg, png], dpi: 300", "formats: [svg], dpi: 72"),
+    )
+    finished = run(study, out=tmp_path / "out", only=["numbers", "grades", "characteristics"])
+    assert finished.unfinished == ()
+    tables = tmp_path / "out" / "tables"
+    grades = pd.read_csv(tables / "grades.csv")
+    described = pd.read_csv(tables / "numbers.csv")["value"]
+    characteristics = pd.read_csv(tables / "characteristics.csv")
+    listed = characteristics.loc[characteristics["stat"] == "n", "value"]
+    drawn = finished.outcomes["grades"].frames["grades"]["n"]
+    for counts in (grades.melt()["value"], described, listed, drawn):
+        assert not counts.between(1, 4).any()
+    assert described.notna().any()
+    assert grades.isna().any(axis=None)
+    assert described.isna().any()
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Counts below 5 are not shown" in report
