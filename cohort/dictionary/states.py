@@ -26,6 +26,38 @@ def is_three_state(values: pd.Series) -> bool:
     return bool(decided) and labels <= (_NEGATIVE | _POSITIVE | _UNDECIDED)
 
 
+def without_blanks(values: pd.Series) -> pd.Series:
+    """Return the values with empty texts as missing; the same Series where there are none.
+
+    Parameters
+    ----------
+    values : Series of shape (n,)
+        Values of any kind.
+
+    Returns
+    -------
+    Series of shape (n,)
+        The values.
+
+    Examples
+    --------
+    >>> without_blanks(pd.Series(["yes", "", " "])).tolist()
+    ['yes', None, None]
+    """
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        empty = [label for label in values.cat.categories if isinstance(label, str) and not label.strip()]
+        return values.cat.remove_categories(empty) if empty else values
+    if not (pd.api.types.is_object_dtype(values.dtype) or pd.api.types.is_string_dtype(values.dtype)):
+        return values
+    codes, labels = pd.factorize(values)
+    blank = np.array([*(isinstance(label, str) and not label.strip() for label in labels), False])[codes]
+    if not blank.any():
+        return values
+    kept = values.astype(object).to_numpy(copy=True)
+    kept[blank] = None
+    return pd.Series(kept, index=values.index, name=values.name, dtype=values.dtype)
+
+
 def binary_states(values: pd.Series) -> tuple[NDArray[np.float64], dict[str, int]]:
     """Code a three-state, boolean or 0/1 series as 1, 0 and NaN, and count why values are NaN.
 

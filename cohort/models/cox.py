@@ -405,7 +405,7 @@ def cox(
     """
     level = check_conf_level(conf_level)
     code, competing = cause(endpoint, event)
-    by = [strata] if isinstance(strata, str) else list(strata or ())
+    by = [strata] if isinstance(strata, str) else list(dict.fromkeys(strata or ()))
     extra = [*by, *(name for name in (cluster, weights) if name is not None)]
     columns = list(dict.fromkeys([*parse_formula(formula).columns, *by]))
     facts = resolve_facts([*columns, *grades(endpoint, event)], endpoint, data)

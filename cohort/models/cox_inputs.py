@@ -53,11 +53,16 @@ def stratum_codes(design: Design, by: Sequence[str]) -> tuple[IntArray | None, t
     if not by:
         return None, ()
     frame = pd.DataFrame({name: design.extra[name].to_numpy() for name in by})
-    keys, labels = frame.drop_duplicates().sort_values(list(by), ignore_index=True), []
+    keys, labels = frame.drop_duplicates().sort_values(list(by), key=_order, ignore_index=True), []
     for row in keys.astype(str).to_numpy():
         labels.append(", ".join(f"{name}={value}" for name, value in zip(by, row, strict=True)))
     codes = frame.merge(keys.assign(code=np.arange(len(keys))), on=list(by), how="left")["code"]
     return codes.to_numpy(dtype=np.intp), tuple(labels)
+
+
+def _order(values: pd.Series) -> pd.Series:
+    """Return the position of each value among those that occur, also where texts and numbers mix."""
+    return pd.Series(pd.factorize(values, sort=True)[0], index=values.index)
 
 
 def cluster_codes(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort.dictionary.states import binary_states, is_three_state
+from cohort.dictionary.states import binary_states, is_three_state, without_blanks
 from cohort.errors import EstimationError
 from cohort.models.formula import ParsedFormula, parse_formula
 from cohort.models.matrix import build_matrix, check_columns, reference_levels
@@ -163,7 +163,7 @@ def build_design(
 def align_columns(
     wanted: Sequence[str], data: pd.DataFrame | None, endpoint: Endpoint | None
 ) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """Collect columns in the endpoint's row order, aligned by index label.
+    """Collect columns in the endpoint's row order, aligned by index label; empty texts are missing.
 
     Parameters
     ----------
@@ -192,11 +192,11 @@ def align_columns(
                 "no data was given", remedy="pass data=, the frame with the columns of the formula"
             )
         _require_columns(wanted, [data])
-        return data[list(wanted)], np.ones(len(data), dtype=bool)
+        return _blanks_missing(data[list(wanted)]), np.ones(len(data), dtype=bool)
     own = endpoint.frame
     if data is None or data is own:
         _require_columns(wanted, [own])
-        return own[list(wanted)], np.ones(len(own), dtype=bool)
+        return _blanks_missing(own[list(wanted)]), np.ones(len(own), dtype=bool)
     _require_columns(wanted, [data, own])
     for name, index in (("data", data.index), ("the endpoint", endpoint.index)):
         if not index.is_unique and not (endpoint.counting and name == "the endpoint"):
@@ -220,7 +220,16 @@ def align_columns(
         else own[name]
         for name in wanted
     }
-    return pd.DataFrame(series, index=own.index, columns=list(wanted)), present
+    return _blanks_missing(pd.DataFrame(series, index=own.index, columns=list(wanted))), present
+
+
+def _blanks_missing(frame: pd.DataFrame) -> pd.DataFrame:
+    changed = {}
+    for name, column in frame.items():
+        cleaned = without_blanks(column)
+        if cleaned is not column:
+            changed[str(name)] = cleaned
+    return frame.assign(**changed) if changed else frame
 
 
 def _require_columns(wanted: Sequence[str], frames: Sequence[pd.DataFrame]) -> None:
@@ -311,7 +320,14 @@ def _covariate(column: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
         return _finite(column)
     if pd.api.types.is_string_dtype(column.dtype):
-        levels = sorted(column.dropna().unique())
+        known = column.dropna().unique()
+        if not all(isinstance(label, str) for label in known):
+            raise EstimationError(
+                f"column {column.name} holds texts among numbers",
+                evidence=f"dtype {column.dtype}, {len(known)} distinct values",
+                remedy=f'pd.to_numeric(data["{column.name}"], errors="coerce"), or make it a category',
+            )
+        levels = sorted(known)
         return pd.Series(pd.Categorical(column, categories=levels), index=column.index)
     raise EstimationError(
         f"column {column.name} cannot be a covariate",

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.dictionary.facts import ColumnFacts
-from cohort.dictionary.states import MISSING_REASONS, PRESENCE, binary_states, is_three_state
+from cohort.dictionary.states import MISSING_REASONS, PRESENCE, binary_states, is_three_state, without_blanks
 from cohort.errors import StudyError
 from cohort.tables.labels import Labels, level_label, variable_label
 
@@ -123,7 +123,7 @@ def make_variable(
             evidence=f"{data.shape[1]} columns: {', '.join(map(str, data.columns[:12]))}",
             remedy="name columns of the frame that Study.link returned",
         )
-    column = data[name]
+    column = without_blanks(data[name])
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         raise StudyError(
             f"column {name!r} is a date, which a table cannot summarize",
@@ -213,7 +213,14 @@ def _codes(column: pd.Series) -> tuple[NDArray[np.float64], tuple[str, ...]]:
         seen = set(column.dropna().unique())
         levels = [value for value in column.cat.categories if value in seen]
     else:
-        levels = sorted(column.dropna().unique().tolist())
+        known = column.dropna().unique().tolist()
+        if len({isinstance(value, str) for value in known}) > 1:
+            raise StudyError(
+                f"column {column.name!r} holds texts among numbers",
+                evidence=f"dtype {column.dtype}, {len(known)} distinct values",
+                remedy=f'pd.to_numeric(data["{column.name}"], errors="coerce"), or make it a category',
+            )
+        levels = sorted(known)
     levels = [value for value in levels if value not in MISSING_REASONS]
     place = {value: position for position, value in enumerate(levels)}
     return _floats(column.map(place)), tuple(_text(value) for value in levels)

@@ -91,6 +91,14 @@ def test_a_finding_against_the_grade_that_contains_it_is_refused(frame):
         co.cox(icans, "edema", acknowledge="immortal_time")
 
 
+def test_strata_of_any_kind_and_named_twice(frame):
+    mixed = frame.assign(arm=np.array([1, "a"], dtype=object)[np.arange(len(frame)) % 2])
+    plain = co.cox(death(mixed.assign(arm=np.arange(len(frame)) % 2)), "age_years", strata="arm")
+    fit = co.cox(death(mixed), "age_years", strata=["arm", "arm"])
+    assert fit.strata == ("arm=1", "arm=a")
+    np.testing.assert_allclose(fit.tidy()["estimate"], plain.tidy()["estimate"], rtol=1e-12)
+
+
 def test_guards_fire_before_the_data_are_looked_at(frame):
     """A finding that nobody has is no reason to leave it out of the formula: the design is what is wrong."""
     nobody = frame.assign(edema=pd.Categorical(["absent"] * len(frame), categories=["absent", "present"]))

@@ -204,3 +204,19 @@ def test_levels_of_whole_numbers_are_written_without_a_point(dtype):
     assert made.levels[1:] == ("1", "2", "")
     half = build_design("C(grade)", pd.DataFrame({"grade": [0, 0.5, 1, 0.5]}))
     assert half.levels[1:] == ("0.5", "1.0")
+
+
+@pytest.mark.parametrize("dtype", ["object", "string", "category"])
+def test_an_empty_text_is_missing_and_never_the_reference(dtype):
+    edema = pd.Series(["", "no", "yes", " ", "yes", "no"], dtype=dtype)
+    data = pd.DataFrame({"edema": edema, "dead": [0, 1, 0, 1, 1, 0]})
+    made = build_design("dead ~ edema", data)
+    assert made.left_out == (("edema", "missing", 2),)
+    assert made.levels == ("", "yes")
+    assert made.X[:, 1].tolist() == [0, 1, 1, 0]
+
+
+def test_texts_among_numbers_are_refused():
+    data = pd.DataFrame({"dose": [1, 2, "<1", 3], "dead": [0, 1, 0, 1]})
+    with pytest.raises(EstimationError, match="dose holds texts among numbers"):
+        build_design("dead ~ dose", data)

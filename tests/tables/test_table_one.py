@@ -271,3 +271,12 @@ def test_the_table_shows_rounded_what_the_frame_holds(patients):
     cell = table.lines[0][1].cells[1]
     assert dict(cell.numbers)["sd"] == number(table, variable="age_years", group="no", stat="sd")
     assert dict(cell.numbers)["sd"] == pytest.approx(math.sqrt(250), rel=1e-15)
+
+
+def test_empty_texts_are_not_known_and_mixed_columns_are_refused() -> None:
+    data = pd.DataFrame({"site": ["", "a", "b", "a"], "dose": [1, 2, "<1", 3]})
+    printed = table_one(data[["site"]]).to_markdown()
+    assert "2 (67%)" in printed
+    assert "Not known" in printed
+    with pytest.raises(StudyError, match="texts among numbers"):
+        table_one(data)
