@@ -34,7 +34,7 @@ def build_matrix(
     X : array of shape (n, p)
         Values.
     names, terms, levels : tuple of str
-        formulaic's name, the term as written, and the category of every column.
+        Name given by formulaic, the term as written, and the category of every column.
     """
     used = {name: _without_empty_levels(column) for name, column in columns.items()}
     for name, column in used.items():

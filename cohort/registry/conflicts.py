@@ -33,7 +33,7 @@ def find_conflicts(tables: Mapping[str, pd.DataFrame], dictionary: Dictionary) -
     Returns
     -------
     DataFrame
-        table, patient_id, infusion_number, key, variable, n_rows, sources, values.
+        Columns table, patient_id, infusion_number, key, variable, n_rows, sources, values.
     """
     parts = [_of_table(tables[name], table) for name, table in dictionary.tables.items() if len(tables[name])]
     parts = [part for part in parts if len(part)]

@@ -38,7 +38,7 @@ def compare_numbers(groups: Sequence[FloatArray], *, ranks: bool) -> GroupTest:
     Returns
     -------
     GroupTest
-        p-value and name; NaN when a group has fewer than two values or nothing varies.
+        The p-value and its name; NaN when a group has fewer than two values or nothing varies.
     """
     two = len(groups) == 2
     if ranks:
@@ -72,7 +72,7 @@ def compare_counts(table: NDArray[np.int64]) -> GroupTest:
     Returns
     -------
     GroupTest
-        p-value and name; NaN when fewer than two categories or groups are left.
+        The p-value and its name; NaN when fewer than two categories or groups are left.
     """
     kept = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
     if min(kept.shape) < 2:

@@ -89,7 +89,18 @@ class Row:
     children: tuple[Row, ...] = ()
 
     def lines(self, depth: int = 0) -> Iterator[tuple[int, Row]]:
-        """Yield this row and those below it in printing order, with their indentation."""
+        """Go through this row and those below it in printing order.
+
+        Parameters
+        ----------
+        depth : int, default=0
+            Indentation of this row.
+
+        Yields
+        ------
+        depth, row : tuple of int and Row
+            Indentation and row.
+        """
         yield depth, self
         for child in self.children:
             yield from child.lines(depth + 1)
