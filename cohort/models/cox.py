@@ -144,8 +144,9 @@ class CoxRegression:
         Returns
         -------
         DataFrame
-            Counts, log-likelihoods (penalized when ``penalty`` says so), Akaike's criterion, Harrell's
-            concordance, and the global test: likelihood ratio, or Wald's with robust standard errors.
+            Counts, log-likelihoods (penalized when ``penalty`` says so), Akaike's criterion (missing with a
+            penalty), Harrell's concordance, and the global test: likelihood ratio, or Wald's with robust standard
+            errors.
         """
         fit = self.fit
         test = self.global_tests().iloc[1 if self.robust else 0]
@@ -157,7 +158,7 @@ class CoxRegression:
                 "n_cluster": pd.array([fit.n_cluster], dtype="Int64"),
                 "log_likelihood": [fit.log_likelihood],
                 "log_likelihood_null": [fit.log_likelihood_null],
-                "aic": [2 * len(self.terms) - 2 * fit.log_likelihood],
+                "aic": [np.nan if self.penalty else 2 * len(self.terms) - 2 * fit.log_likelihood],
                 "concordance": [fit.concordance.estimate],
                 "concordance_std_error": [fit.concordance.std_error],
                 "statistic": [test["statistic"]],

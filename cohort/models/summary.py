@@ -148,6 +148,7 @@ def left_out_text(left_out: Iterable[tuple[str, str, int]], unit: str = "") -> s
 
 
 def notes_text(acknowledged: Sequence[str], notes: Sequence[str]) -> str:
-    """Print guards that were overridden, and other notes such as ``timing not declared: x``."""
-    parts = [f"guards acknowledged: {', '.join(acknowledged)}"] if acknowledged else []
+    """Print guards that were overridden, once, and other notes such as ``timing not declared: x``."""
+    silent = [name for name in acknowledged if not any(f"acknowledged {name}:" in note for note in notes)]
+    parts = [f"guards acknowledged: {', '.join(silent)}"] if silent else []
     return "; ".join([*parts, *notes])

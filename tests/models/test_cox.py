@@ -198,3 +198,9 @@ def test_unknown_transform_and_term_are_refused(frame):
         fit.check_proportional_hazards("sqrt")
     with pytest.raises(EstimationError, match=r"terms: age_years, product\[tisa-cel\]"):
         fit.text("edema")
+
+
+def test_a_penalized_likelihood_has_no_information_criterion(frame):
+    glance = co.cox(death(frame), "age_years", penalty="firth").glance()
+    assert glance["penalty"].item() == "firth"
+    assert np.isnan(glance["aic"].item())

@@ -49,6 +49,8 @@ def test_left_out_is_a_total_with_reasons():
 def test_notes_name_the_guards():
     text = notes_text(("immortal_time",), ("timing not declared: x",))
     assert text == "guards acknowledged: immortal_time; timing not declared: x"
+    said = notes_text(("immortal_time", "incorporation"), ("acknowledged immortal_time: x",))
+    assert said == "guards acknowledged: incorporation; acknowledged immortal_time: x"
 
 
 def test_wald_by_hand():
