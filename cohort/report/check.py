@@ -15,6 +15,7 @@ from cohort.errors import CohortError, StudyError
 from cohort.models.formula import parse_formula
 from cohort.registry.source import is_there
 from cohort.report.spec import (
+    AnalysisSpec,
     CoxSpec,
     DescribeSpec,
     IncidenceSpec,
@@ -26,6 +27,7 @@ from cohort.report.spec import (
 )
 
 Place = tuple[str | int, ...]
+PRINTED = ("by", "exposure", "outcome")
 NO_COLUMN = (
     "declare it under variables: or summaries:, or look at the columns of data/analysis.parquet of a run"
 )
@@ -190,6 +192,18 @@ def _analysis_problems(spec: StudyFile, dictionary: Dictionary) -> Iterator[Foun
         if isinstance(part, CoxSpec | OddsRatioSpec):
             yield from _formula((*place, "formula"), part, known | _exposures(part, spec))
         yield from _columns_of(place, part, known)
+        yield from _identifying(place, part, dictionary)
+
+
+def _identifying(place: Place, part: AnalysisSpec, dictionary: Dictionary) -> Iterator[Found]:
+    """Find columns whose single values would be printed as categories and tell who a patient is."""
+    printed = [*getattr(part, "variables", ()), *(getattr(part, name, None) for name in PRINTED)]
+    infusion = dictionary.tables["infusion"].variables
+    for column in printed:
+        one = infusion.get(column) if column is not None else None
+        if one is not None and (one.schema.role in ("id", "free_text") or one.kind == "date"):
+            remedy = "use what is not a patient's alone: infusion_year, center_id, a class of it"
+            yield place, f"{column!r} tells who a patient is, and would be printed", remedy
 
 
 def _exposures(part: CoxSpec | OddsRatioSpec, spec: StudyFile) -> set[str]:

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cohort.errors import StudyError
 from cohort.format import fixed, n_of_total
@@ -179,6 +180,7 @@ def single_numbers(name: str, part: DescribeSpec, prepared: Prepared) -> Outcome
 
 
 HIDDEN = "not shown"
+Rows = list[tuple[str, str, float]]
 
 
 def _hidden_note(min_cell: int, more: str = "") -> tuple[str]:
@@ -203,29 +205,37 @@ def _share(n: float, total: float) -> str:
 def _described(data: pd.DataFrame, column: str, min_cell: int) -> pd.DataFrame:
     values = data[column]
     known = values.dropna()
-    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
-        numbers = known.to_numpy(dtype=float)
-        low, middle, high = np.quantile(numbers, [0.25, 0.5, 0.75], method="averaged_inverted_cdf")
-        rows = [
-            (
-                "mean (SD)",
-                f"{fixed(float(numbers.mean()), 1)} ({fixed(float(numbers.std(ddof=1)), 1)})",
-                numbers.mean(),
-            ),
-            ("median (Q1–Q3)", f"{fixed(middle, 1)} ({fixed(low, 1)}–{fixed(high, 1)})", middle),
-        ]
+    n_missing = len(values) - len(known)
+    number = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
+    if len(known) < (2 if number else 1):
+        rows: Rows = [("too few values", "", np.nan)]
+    elif number:
+        rows = _moments(known.to_numpy(dtype=float))
     else:
-        counts = known.astype("string").value_counts().sort_index()
-        secret = hidden_cells(np.array([*counts, len(values) - len(known)])[:, None], min_cell)[:, 0]
-        told = counts.astype(float).where(~secret[:-1])
-        total = np.nan if secret[-1] else float(len(known))
-        rows = [(str(level), _share(n, total), float(n)) for level, n in told.items()]
-    few = 0 < len(known) < min_cell or 0 < len(values) - len(known) < min_cell
+        rows = _levels(known.astype("string").value_counts().sort_index(), n_missing, min_cell)
+    few = 0 < len(known) < min_cell or 0 < n_missing < min_cell
     if 0 < len(known) < min_cell:
         rows = [(statistic, HIDDEN, np.nan) for statistic, _, _ in rows]
     return pd.DataFrame(rows, columns=["statistic", "text", "value"]).assign(
         variable=column_with_unit(data, column), n_known=np.nan if few else len(known), n=len(values)
     )
+
+
+def _moments(numbers: NDArray[np.float64]) -> Rows:
+    low, middle, high = np.quantile(numbers, [0.25, 0.5, 0.75], method="averaged_inverted_cdf")
+    mean, sd = float(numbers.mean()), float(numbers.std(ddof=1))
+    return [
+        ("mean (SD)", f"{fixed(mean, 1)} ({fixed(sd, 1)})", mean),
+        ("median (Q1–Q3)", f"{fixed(middle, 1)} ({fixed(low, 1)}–{fixed(high, 1)})", middle),
+    ]
+
+
+def _levels(counts: pd.Series, n_missing: int, min_cell: int) -> Rows:
+    """Count each category; the missing are one more part of all patients where small counts are hidden."""
+    secret = hidden_cells(np.array([*counts, n_missing])[:, None], min_cell)[:, 0]
+    told = counts.astype(float).where(~secret[:-1])
+    total = np.nan if secret[-1] else float(counts.sum())
+    return [(str(level), _share(n, total), float(n)) for level, n in told.items()]
 
 
 def _require_columns(data: pd.DataFrame, columns: Iterable[str], name: str) -> None:

@@ -186,7 +186,7 @@ def test_a_registry_in_which_nothing_happens_gives_reasons_and_no_traceback(
 
 
 def test_small_counts_leave_no_table_of_counts(demo: Path, tmp_path: Path) -> None:
-    numbers = "analyses:\n  numbers: {kind: describe, variables: [product, sex, disease]}"
+    numbers = "analyses:\n  numbers: {kind: describe, variables: [product, sex, disease, race, wbc_10e9_l]}"
     study = study_of(
         demo,
         tmp_path,
@@ -206,7 +206,25 @@ def test_small_counts_leave_no_table_of_counts(demo: Path, tmp_path: Path) -> No
     for counts in (grades.melt()["value"], described, listed, drawn):
         assert not counts.between(1, 4).any()
     assert described.notna().any()
+    assert (finished.outcomes["numbers"].frames["numbers"]["statistic"] == "too few values").sum() == 2
     assert grades.isna().any(axis=None)
     assert described.isna().any()
     report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Counts below 5 are not shown" in report
+
+
+@pytest.mark.parametrize(
+    "analysis",
+    [
+        "{kind: describe, variables: [sex, patient_id]}",
+        "{kind: table_one, variables: [infusion_date]}",
+        "{kind: grades, by: patient_id}",
+        "{kind: two_by_two, exposure: patient_id, outcome: sex}",
+    ],
+)
+def test_columns_that_tell_who_a_patient_is_are_not_printed(
+    demo: Path, tmp_path: Path, analysis: str
+) -> None:
+    code, said = ends("check", study_of(demo, tmp_path, ("analyses:", f"analyses:\n  bad: {analysis}")))
+    assert code == 2
+    assert "tells who a patient is" in said
