@@ -219,13 +219,17 @@ def _ragged_line(name: str, text: str, delimiter: str, n: int, above: int) -> in
 
 
 def check_header(name: str, header: Sequence[str]) -> None:
-    """Refuse a header that names a column twice."""
-    twice = sorted({column for column in header if column and list(header).count(column) > 1})
+    """Refuse a header that names a column twice; what stands there may be a patient's row, so it is not said."""
+    first: dict[str, int] = {}
+    twice = []
+    for position, column in enumerate(header, start=1):
+        if column and first.setdefault(column, position) != position:
+            twice.append(f"{first[column]} and {position}")
     if twice:
         raise SourceError(
             "The header names a column twice.",
-            evidence=f"{name}: {', '.join(twice)}",
-            remedy="rename the columns in the export",
+            evidence=f"{name}: columns {', '.join(twice[:5])}",
+            remedy="rename the columns in the export; if this is not its header, declare header_row: in the mapping",
         )
 
 

@@ -170,6 +170,12 @@ def _hash(frame: pd.DataFrame) -> str:
 def _file(place: Path, name: str, how: Input) -> Path:
     if place.is_file():
         return place
+    if Path(how.file).is_absolute() or ".." in Path(how.file).parts:
+        raise SourceError(
+            f"The input {name} names a file outside the folder of the source.",
+            evidence=f"file: {how.file}",
+            remedy="name a file below the folder, or a pattern such as data*.csv",
+        )
     suffixes = (".csv", ".txt", ".tsv", *WORKBOOKS)
     found = sorted(one for one in place.glob(how.file) if one.is_file())
     if len(found) > 1:

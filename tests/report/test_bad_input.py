@@ -19,6 +19,7 @@ from cohort.report.manifest import sha256_of
 from cohort.report.run import run
 
 Change = Callable[[bytes], bytes]
+DICTIONARY = Path(__file__).parents[2] / "data_dictionary"
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +229,21 @@ def test_columns_that_tell_who_a_patient_is_are_not_printed(
     code, said = ends("check", study_of(demo, tmp_path, ("analyses:", f"analyses:\n  bad: {analysis}")))
     assert code == 2
     assert "tells who a patient is" in said
+
+
+@pytest.mark.parametrize("pattern", ["/etc/passwd", "../sim_cibmtr/infusion.csv"])
+def test_a_mapping_reads_nothing_outside_the_folder_it_is_given(
+    demo: Path, tmp_path: Path, pattern: str
+) -> None:
+    text = DICTIONARY.joinpath("sources", "sim_redcap.yaml").read_text(encoding="utf-8")
+    mapping = tmp_path / "mine.yaml"
+    mapping.write_text(text.replace("data.csv", pattern), encoding="utf-8")
+    with pytest.raises(SourceError, match="outside the folder"):
+        read_source(demo / "raw" / "sim_redcap", source=mapping)
+
+
+def test_a_row_taken_for_the_header_is_not_repeated_in_the_message(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("Maria,1931-03-04,Maria\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="columns 1 and 3") as caught:
+        read_source(tmp_path, source="sim_redcap")
+    assert "Maria" not in str(caught.value)
