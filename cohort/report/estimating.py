@@ -72,6 +72,12 @@ def survival_curves(name: str, part: KaplanMeierSpec, prepared: Prepared) -> Out
 def incidence_curves(name: str, part: IncidenceSpec, prepared: Prepared) -> Outcome:
     """Estimate cumulative incidence with competing events."""
     endpoint = _endpoint(prepared, part.endpoint, name)
+    if part.outcome is not None and part.outcome not in endpoint.states:
+        raise EndpointError(
+            f"{part.endpoint} has no event {part.outcome!r}",
+            evidence=f"events: {', '.join(endpoint.states)}",
+            remedy=f"write outcome: {endpoint.states[0]}",
+        )
     fit = cumulative_incidence(
         endpoint,
         by=part.by,

@@ -247,3 +247,9 @@ def test_a_row_taken_for_the_header_is_not_repeated_in_the_message(tmp_path: Pat
     with pytest.raises(SourceError, match="columns 1 and 3") as caught:
         read_source(tmp_path, source="sim_redcap")
     assert "Maria" not in str(caught.value)
+
+
+def test_an_outcome_that_the_endpoint_does_not_have_is_named(demo: Path, tmp_path: Path) -> None:
+    study = study_of(demo, tmp_path, ("endpoint: nrm, at:", "endpoint: nrm, outcome: nmr, at:"))
+    finished = run(study, out=tmp_path / "out", only=["nrm_incidence"])
+    assert "events: nrm, relapse" in finished.outcomes["nrm_incidence"].error
