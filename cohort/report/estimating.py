@@ -135,7 +135,7 @@ def hazards(name: str, part: CoxSpec, prepared: Prepared) -> Outcome:
         tables={name: regression_table([fit], data=prepared.data).with_caption(title)},
         drawings=(drawing(name, _forest(fit, fit.measure, prepared), legend),),
         frames=frames,
-        notes=(*notes, *fit.notes),
+        notes=(*notes, *(f"{headline(note)}." for note in fit.notes)),
     )
 
 
@@ -160,6 +160,7 @@ def odds(name: str, part: OddsRatioSpec, prepared: Prepared) -> Outcome:
         tables={name: regression_table([fit], data=prepared.data).with_caption(title)},
         drawings=(drawing(name, _forest(fit, "odds ratio", prepared), legend),),
         frames={name: fit.tidy(), f"{name}_fit": fit.glance()},
+        notes=tuple(f"{headline(note)}." for note in fit.notes),
     )
 
 
