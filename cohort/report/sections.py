@@ -127,6 +127,10 @@ def alerts(prepared: Prepared, sections: tuple[Section, ...]) -> tuple[str, ...]
             strict=True,
         )
     ]
+    infused = set(prepared.registry.infusion["source"].astype(str))
+    found += [f"{name} sent no infusion." for name in prepared.registry.sources if name not in infused]
+    if not prepared.spec.analyses:
+        found.append("The study file asks for no analysis.")
     grading = prepared.graded.attrs.get("cohort_grading", {})
     resting = int(grading.get("n_rest_on_unscanned", 0))
     if resting:

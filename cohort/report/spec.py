@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case letters, digits, _")]
 Window = tuple[int, int]
+Times = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
 
 
 class Spec(BaseModel):
@@ -170,7 +171,7 @@ class KaplanMeierSpec(Analysis):
     kind: Literal["kaplan_meier"]
     endpoint: str
     by: str | None = None
-    at: tuple[float, ...] = (100, 180, 365)
+    at: Times = (100, 180, 365)
 
 
 class IncidenceSpec(Analysis):
@@ -180,7 +181,7 @@ class IncidenceSpec(Analysis):
     endpoint: str
     by: str | None = None
     outcome: str | None = None
-    at: tuple[float, ...] = (30, 100, 365)
+    at: Times = (30, 100, 365)
 
 
 class CoxSpec(Analysis):
