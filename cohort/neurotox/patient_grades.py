@@ -30,12 +30,13 @@ from cohort.neurotox.days import (
 from cohort.neurotox.icans import GRADING_KEY
 
 SEVERE_FROM = 3
+OpenDays = Literal["widen", "ignore"]
 
 
 def patient_icans(
     graded: pd.DataFrame,
     window: tuple[float, float] = (0, 30),
-    open_days: Literal["widen", "ignore"] = "widen",
+    open_days: OpenDays = "widen",
 ) -> pd.DataFrame:
     """Summarize graded assessments as one maximum ICANS grade per patient in a window.
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from cohort.report.prepare import Prepared
 from cohort.report.spec import CoxSpec, IncidenceSpec, KaplanMeierSpec, OddsRatioSpec, StudyFile, TableOneSpec
 
+OPEN_DAYS = {
+    "widen": "a day whose grade is not determined leaves the maximum open",
+    "ignore": "days whose grade is not determined are left aside",
+}
 POPULATIONS = {
     "adult": "the adult criteria (ICE score)",
     "pediatric": "the pediatric criteria (CAPD)",
@@ -47,7 +51,7 @@ def _grading(spec: StudyFile) -> str:
         f"{POPULATIONS[spec.grading.population]}. A domain that was not assessed leaves the grade between bounds. "
         f"{unscanned}{reported} An imaging-blind grade leaves out edema seen on imaging, and is used wherever MRI is "
         f"an exposure. The maximum grade is that of days {spec.grading.window[0]} to {spec.grading.window[1]}; "
-        f"a new episode begins after {spec.grading.gap_days} days at grade 0."
+        f"{OPEN_DAYS[spec.grading.open_days]}; a new episode begins after {spec.grading.gap_days} days at grade 0."
     )
 
 

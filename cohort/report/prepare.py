@@ -181,7 +181,9 @@ def _linked(
     mri: pd.DataFrame,
     spec: StudyFile,
 ) -> pd.DataFrame:
-    data = study.link(graded, episodes, crs, mri, window=spec.grading.window)
+    data = study.link(
+        graded, episodes, crs, mri, window=spec.grading.window, open_days=spec.grading.open_days
+    )
     data = _without(data, spec.summaries)
     for name, part in spec.summaries.items():
         data = _summarized(data, study.registry, name, part)

@@ -56,12 +56,13 @@ class DataSpec(Spec):
 
 
 class Grading(Spec):
-    """How ICANS is graded; the arguments of ``co.grade_icans`` and ``co.icans_episodes``."""
+    """How ICANS is graded; the arguments of ``co.grade_icans``, ``co.icans_episodes`` and ``Study.link``."""
 
     population: Literal["adult", "pediatric", "by_age"] = "adult"
     unscanned: Literal["clinical", "unknown"] = "clinical"
     reported: Literal["fill", "ignore"] = "fill"
     gap_days: int = Field(default=3, ge=1)
+    open_days: Literal["widen", "ignore"] = "widen"
     window: Window = (0, 30)
 
 

@@ -12,6 +12,7 @@ from cohort.dictionary.derived import declare_derived, printed_unit
 from cohort.dictionary.facts import FACTS_KEY, declare_facts, declared_facts
 from cohort.errors import StudyError
 from cohort.neurotox.icans import GRADING_KEY
+from cohort.neurotox.patient_grades import OpenDays
 from cohort.study.keys import KEYS, key_index, require_unique_patients, row_of, shared_keys, take_rows
 from cohort.study.linked_summaries import (
     collected,
@@ -28,7 +29,11 @@ ABOUT = "__"  # columns about a value: its status, the interval it lies in
 
 
 def link_frames(
-    registry: Registry, population: pd.DataFrame, frames: Sequence[pd.DataFrame], window: tuple[int, int]
+    registry: Registry,
+    population: pd.DataFrame,
+    frames: Sequence[pd.DataFrame],
+    window: tuple[int, int],
+    open_days: OpenDays = "widen",
 ) -> pd.DataFrame:
     """Link summaries to a population.
 
@@ -42,6 +47,8 @@ def link_frames(
         Frames to link, recognised by their columns.
     window : tuple of int
         First and last day of the patient's maximum grades, of the onset and of MRI made here.
+    open_days : {'widen', 'ignore'}, default='widen'
+        What days whose grade is not determined do to the maximum ICANS grade.
 
     Returns
     -------
@@ -61,7 +68,7 @@ def link_frames(
     base.attrs = {}
     given = _recognise(frames)
     parts = [
-        icans_summary(registry, base, given.graded, given.episodes, window),
+        icans_summary(registry, base, given.graded, given.episodes, window, open_days),
         crs_summary(registry, base, given.crs, window),
         imaging_summary(registry, base, given.imaging, window),
         late_neurotoxicity(registry, base, after_day=window[1]),

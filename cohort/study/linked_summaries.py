@@ -15,7 +15,7 @@ from cohort.neurotox.days import says_something
 from cohort.neurotox.episodes import icans_episodes
 from cohort.neurotox.icans import GRADING_KEY, grade_icans
 from cohort.neurotox.mri import mri_findings
-from cohort.neurotox.patient_grades import patient_crs, patient_icans
+from cohort.neurotox.patient_grades import OpenDays, patient_crs, patient_icans
 from cohort.study.keys import KEYS, row_of, shared_keys, take_rows
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def icans_summary(
     graded: pd.DataFrame | None,
     episodes: pd.DataFrame | None,
     window: tuple[int, int],
+    open_days: OpenDays = "widen",
 ) -> pd.DataFrame:
     """Return each patient's maximum grades in the window, and the first episode that begins in it.
 
@@ -72,6 +73,8 @@ def icans_summary(
         Output of ``grade_icans`` and ``icans_episodes``.
     window : tuple of int
         First and last day.
+    open_days : {'widen', 'ignore'}, default='widen'
+        What days whose grade is not determined do to the maximum, as in ``patient_icans``.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def icans_summary(
         graded = _graded(registry, base, episodes)
     if episodes is None:
         episodes = icans_episodes(graded)
-    grades = patient_icans(graded, window)
+    grades = patient_icans(graded, window, open_days)
     out = _aligned(base, grades)
     first = episodes[episodes["icans_onset_day"].between(*window)]
     keys = shared_keys(episodes)

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.errors import StudyError
+from cohort.neurotox.patient_grades import OpenDays
 from cohort.study.flow_diagram import draw_flow
 from cohort.study.link import imaging_counts, link_frames, link_other
 from cohort.study.rules import evaluate_rule
@@ -246,7 +247,9 @@ class Study:
         """
         return pd.DataFrame([asdict(step) for step in self._steps])
 
-    def link(self, *frames: pd.DataFrame, window: tuple[int, int] = (0, 30)) -> pd.DataFrame:
+    def link(
+        self, *frames: pd.DataFrame, window: tuple[int, int] = (0, 30), open_days: OpenDays = "widen"
+    ) -> pd.DataFrame:
         """Link summaries to the population: one row per patient, every column knows when it became known.
 
         Parameters
@@ -256,6 +259,10 @@ class Study:
             or any frame with one row per patient. Grades that are not given are made from the registry.
         window : tuple of int, default=(0, 30)
             First and last day, both included, of the patient's maximum grades and of the onset.
+        open_days : {'widen', 'ignore'}, default='widen'
+            What a day whose grade is not determined (ICE not made, say) does to the patient's maximum:
+            ``widen`` lets it reach as high as that day could have been; ``ignore`` takes the maximum of the
+            determined days, which is too low when the worst day is the one not assessed.
 
         Returns
         -------
@@ -267,7 +274,7 @@ class Study:
         StudyError
             When a patient has several infusions, or a frame several rows per patient and no known summary.
         """
-        return link_frames(self._registry, self._population, frames, window)
+        return link_frames(self._registry, self._population, frames, window, open_days)
 
     def plot(
         self, ax: Axes | None = None, *, imaging: bool = True, window: tuple[int, int] = (0, 30)

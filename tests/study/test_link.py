@@ -210,3 +210,19 @@ def test_row_order_never_makes_or_loses_a_patient(infusions: list[int], assessme
     data = made.link().sort_values("patient_id", ignore_index=True)
     assert data["patient_id"].tolist() == ["p1", "p2", "p4", "p6"]
     pd.testing.assert_frame_equal(data, by_default())
+
+
+def test_an_open_day_widens_the_maximum_unless_it_is_left_aside() -> None:
+    # p2 has grade 0 on days 1, 5 and 9, but on day 5 only the seizure domain was assessed: 0 to 4 that day
+    neuro = REGISTRY.neuro_assessment
+    mine = (neuro["patient_id"] == "p2") & (neuro["assessment_day"] == 5)
+    neuro = neuro.assign(
+        reported_icans_grade=neuro["reported_icans_grade"].mask(mine.fillna(False)),
+        seizure=pd.Series("none", index=neuro.index).where(mine.fillna(False)),
+    )
+    open_day = grade_icans(neuro)
+    columns = ["icans_grade_lower", "icans_grade_upper"]
+    widened = adults().link(open_day).set_index("patient_id").loc["p2", columns].tolist()
+    aside = adults().link(open_day, open_days="ignore").set_index("patient_id").loc["p2", columns].tolist()
+    assert widened == [0, 4]
+    assert aside == [0, 0]
