@@ -231,7 +231,7 @@ def save_figure(
     fig : Figure
         Figure to save.
     stem : str or Path
-        Path without the extension; its folder must exist.
+        Path without the extension; its folder is made if it is not there.
     formats : sequence of {'pdf', 'svg', 'png', 'tiff'}, default=('pdf', 'svg', 'png')
         Files to write.
     dpi : int, default=300
@@ -258,6 +258,7 @@ def save_figure(
             "A figure format is not known.", evidence=", ".join(unknown), remedy="use pdf, svg, png or tiff"
         )
     problems = tuple(check_layout(fig))
+    stem.parent.mkdir(parents=True, exist_ok=True)
     paths = tuple(_save_one(fig, stem, name, dpi, alt) for name in formats)
     if close:
         from matplotlib import pyplot as plt

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +27,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from cohort.dictionary.closest import closest_names
 from cohort.dictionary.model_keys import keys_at
 from cohort.errors import CohortError, DictionaryError
 
@@ -115,8 +115,7 @@ def problems_error(problems: Sequence[Problem], kind: type[CohortError], what: s
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the closest known name, or the names when they are few."""
     names = sorted({str(one) for one in known})
-    lower = {one.lower(): one for one in names}
-    close = [lower[one] for one in get_close_matches(name.lower(), lower, n=2, cutoff=0.6)]
+    close = closest_names(name, names)
     if close:
         return "did you mean " + " or ".join(repr(one) for one in close) + "?"
     return f"known: {', '.join(names)}" if 0 < len(names) <= 12 else ""
@@ -354,6 +353,14 @@ def _problem(
         written = str(error.get("input"))
         remedy = did_you_mean(written, expected) or f"one of {', '.join(expected)}"
         return Problem(file, line, column, f"{name}: {written!r} is not allowed", remedy)
+    if kind == "union_tag_invalid":
+        tag = str(context.get("discriminator", "")).strip("'")
+        expected = re.findall(r"'([^']*)'", str(context.get("expected_tags", "")))
+        remedy = did_you_mean(str(context.get("tag")), expected) or f"one of {', '.join(expected)}"
+        line, column = locator((*steps, tag))
+        return Problem(
+            file, line, column, f"{name}.{tag}: {str(context.get('tag'))!r} is not allowed", remedy
+        )
     message = str(error["msg"]).removeprefix("Value error, ")
     text, _, remedy = message.partition(" | ")
     return Problem(file, line, column, f"{name}: {text}", remedy)

@@ -28,7 +28,7 @@ def cause(endpoint: Endpoint, event: str | None) -> tuple[int, bool]:
         raise EndpointError(
             f"{endpoint.name} has several events, and none was chosen",
             evidence=f"events: {', '.join(states)}",
-            remedy=f'write event="{states[0]}" for its cause-specific hazard',
+            remedy=f'write event="{states[0]}", or another of them',
         )
     if event is not None and event not in states:
         raise EndpointError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohort.dictionary.closest import closest_names
 from cohort.dictionary.states import binary_states, is_three_state, without_blanks
 from cohort.errors import EstimationError
 from cohort.models.formula import ParsedFormula, parse_formula
@@ -236,7 +236,7 @@ def _require_columns(wanted: Sequence[str], frames: Sequence[pd.DataFrame]) -> N
     known = [str(name) for frame in frames for name in frame.columns]
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        close = {name: difflib.get_close_matches(name, known, n=3, cutoff=0.6) for name in unknown}
+        close = {name: closest_names(name, known, n=3) for name in unknown}
         hints = [f"{name}: did you mean {' or '.join(found)}?" for name, found in close.items() if found]
         raise EstimationError(
             f"unknown column {', '.join(unknown)}",

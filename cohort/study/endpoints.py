@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohort.dictionary.closest import closest_names
 from cohort.dictionary.facts import ColumnFacts, declared_facts
 from cohort.errors import EndpointError
 from cohort.study.event_codes import code_events
@@ -22,6 +23,11 @@ IntArray = NDArray[np.int64]
 
 def _no_facts() -> Mapping[str, ColumnFacts]:
     return MappingProxyType({})
+
+
+def _rebuilt(values: dict[str, Any]) -> Endpoint:
+    """Return the endpoint that was pickled or copied; a read-only mapping cannot be pickled itself."""
+    return Endpoint(**{**values, "facts": MappingProxyType(values["facts"])})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +124,10 @@ class Endpoint:
         else:
             censored = self.n_subjects - len(np.unique(self.subject[self.event > 0]))
         return {"censored": censored, **counts}
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], Endpoint], tuple[dict[str, Any]]]:
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return _rebuilt, ({**values, "facts": dict(self.facts)},)
 
     def __repr__(self) -> str:
         events = ", ".join(f"{name} {n}" for name, n in self.event_counts().items())
@@ -260,7 +270,7 @@ def require_columns(data: pd.DataFrame, columns: list[str]) -> None:
     if not absent:
         return
     known = [str(c) for c in data.columns]
-    close = {c: difflib.get_close_matches(c, known, n=1) for c in absent}
+    close = {c: closest_names(c, known, n=1) for c in absent}
     hints = [f"{c}: did you mean {match[0]!r}?" for c, match in close.items() if match]
     raise EndpointError(
         f"The frame has no column {', '.join(repr(c) for c in absent)}.",

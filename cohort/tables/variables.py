@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohort.dictionary.closest import closest_names
 from cohort.dictionary.facts import ColumnFacts
 from cohort.dictionary.states import MISSING_REASONS, PRESENCE, binary_states, is_three_state, without_blanks
 from cohort.errors import StudyError
@@ -118,10 +119,11 @@ def make_variable(
         When the column does not exist or is a date.
     """
     if name not in data.columns:
+        close = closest_names(name, map(str, data.columns))
         raise StudyError(
             f"column {name!r} is not in the data",
             evidence=f"{data.shape[1]} columns: {', '.join(map(str, data.columns[:12]))}",
-            remedy="name columns of the frame that Study.link returned",
+            remedy=f"did you mean {' or '.join(close)}?" if close else "name columns of the data",
         )
     column = without_blanks(data[name])
     if pd.api.types.is_datetime64_any_dtype(column.dtype):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import pytest
 from pydantic import Field
 
@@ -90,6 +92,24 @@ def test_validate_names_unknown_keys_wrong_types_and_missing_keys():
     assert any("the key 'name' is missing in the file" in one for one in problems)
     good, locator = parse_yaml("name: 7\nitems: {a: {size: 1}}\n", "f.yaml")
     assert validate(Outer, good, locator, "f.yaml").name == "7"
+
+
+class Square(Strict):
+    kind: Literal["square"]
+
+
+class Circle(Strict):
+    kind: Literal["circle"]
+
+
+class Shapes(Strict):
+    shapes: dict[str, Annotated[Square | Circle, Field(discriminator="kind")]]
+
+
+def test_a_wrong_kind_is_answered_with_the_nearest_at_its_own_place():
+    data, locator = parse_yaml("shapes:\n  a: {kind: squares}\n", "f.yaml")
+    (problem,) = validate(Shapes, data, locator, "f.yaml")
+    assert str(problem) == "f.yaml:2:13: shapes.a.kind: 'squares' is not allowed (did you mean 'square'?)"
 
 
 def test_problems_error_carries_its_problems():

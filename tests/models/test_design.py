@@ -125,6 +125,7 @@ def test_duplicated_labels_are_refused(frame):
     ("formula", "pattern"),
     [
         ("age_year", "unknown column age_year.*did you mean age_years"),
+        ("age", "unknown column age.*did you mean age_years"),
         ("product + age_years + age_years2", "unknown column age_years2"),
         ("`the age` + I(2 * `the age`)", r"I\(2 \* `?the age`?\) is collinear with the age"),
         ("constant", "column constant is constant"),

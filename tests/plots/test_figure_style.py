@@ -70,6 +70,11 @@ def test_a_dot_in_the_stem_is_kept(tmp_path: Path) -> None:
     assert saved.paths == (tmp_path / "os.by_product.png",)
 
 
+def test_the_folder_is_made(tmp_path: Path) -> None:
+    saved = style.save_figure(small_figure(), tmp_path / "figures" / "new" / "fig", formats=("png",))
+    assert saved.paths[0].is_file()
+
+
 def test_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CohortError, match="use pdf, svg, png or tiff"):
         style.save_figure(small_figure(), tmp_path / "fig", formats=("gif",))

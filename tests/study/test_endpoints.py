@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from collections.abc import Callable
 
@@ -198,3 +200,14 @@ def test_an_empty_frame_gives_an_empty_endpoint() -> None:
     end = Endpoint.from_columns(frame().iloc[:0], time="days", event="status", states=STATES)
     assert len(end.stop) == 0
     assert end.n_event == 0
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda end: pickle.loads(pickle.dumps(end))])
+def test_an_endpoint_is_saved_and_copied_with_what_it_knows(again: Callable[[Endpoint], Endpoint]) -> None:
+    data = declare_facts(frame(x=[1, 2, 3, 4]), {"x": ColumnFacts(known="daily", known_day=3)})
+    end = Endpoint.from_columns(data, time="days", event="status", states=STATES)
+    back = again(end)
+    assert repr(back) == repr(end)
+    assert dict(back.facts) == dict(end.facts)
+    assert back.facts["x"].known_day == 3
+    pd.testing.assert_frame_equal(back.frame, end.frame)
