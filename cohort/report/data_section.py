@@ -186,7 +186,7 @@ def _units_block(units: pd.DataFrame) -> Block:
         return Block(
             "units",
             title,
-            sentences=("Every variable comes in one unit, and its values are possible in it.",),
+            sentences=("No column with a declared unit holds a block of values that fit another unit.",),
         )
     rows = [f"{first}–{last}" for first, last in zip(shown["first_row"], shown["last_row"], strict=True)]
     fits = shown["fits_unit"].where(~suspected, shown["n_fits"].astype(str) + " fit " + shown["fits_unit"])
