@@ -7,6 +7,8 @@ import re
 import zipfile
 from pathlib import Path
 
+from cohort.tables.output_path import output_path
+
 FIXED_DATE = "2000-01-01T00:00:00Z"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _DATES = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*(</dcterms:\2>)")
@@ -27,7 +29,7 @@ def write_fixed(content: bytes, path: str | Path) -> Path:
     Path
         The file written.
     """
-    out = Path(path)
+    out = output_path(path)
     with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(out, "w") as target:
         for item in source.infolist():
             body = source.read(item)

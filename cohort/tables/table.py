@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from cohort.errors import CohortError
+from cohort.tables.output_path import output_path
 
 Align = Literal["left", "center", "right"]
 MAX_REPR_LINES = 40
@@ -305,7 +306,7 @@ class Table:
 
         source = latex_source(self, long=long, label=label)
         if path is not None:
-            Path(path).write_text(source, encoding="utf-8", newline="\n")
+            output_path(path).write_text(source, encoding="utf-8", newline="\n")
         return source
 
     def to_markdown(self, path: str | Path | None = None) -> str:
@@ -325,7 +326,7 @@ class Table:
 
         text = markdown_text(self)
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8", newline="\n")
+            output_path(path).write_text(text, encoding="utf-8", newline="\n")
         return text
 
     def to_xlsx(self, path: str | Path) -> Path:
@@ -364,7 +365,7 @@ class Table:
 
         text = csv_text(self, printed=printed)
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8", newline="")
+            output_path(path).write_text(text, encoding="utf-8", newline="")
         return text
 
     def __repr__(self) -> str:

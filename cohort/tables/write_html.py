@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
+from cohort.tables.output_path import output_path
 from cohort.tables.table import HeaderCell, Row, Table, marks
 
 TABLE_CSS = """
@@ -92,7 +93,7 @@ def write_html(table: Table, path: str | Path) -> Path:
     Path
         The file written.
     """
-    out = Path(path)
+    out = output_path(path)
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">\n'
         f"<title>{escape(table.caption or 'Table')}</title>\n"

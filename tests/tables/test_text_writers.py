@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
+import pytest
 from example_table import example
 
 from cohort.tables.table import Cell, Column, Row, Table
@@ -152,3 +154,10 @@ def test_writers_agree_on_every_cell():
     for text in (table.to_html(), table.to_markdown(), table.to_csv(printed=True), repr(table)):
         assert "12" in text
         assert "34" in text
+
+
+@pytest.mark.parametrize("ending", ["docx", "html", "latex", "markdown", "xlsx", "csv"])
+def test_every_writer_makes_the_folder(tmp_path: Path, ending: str) -> None:
+    file = tmp_path / "tables" / "new" / f"table.{ending}"
+    getattr(example(), f"to_{ending}")(file)
+    assert file.stat().st_size > 0
