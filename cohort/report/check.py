@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from cohort.dictionary.strict_yaml import Problem, did_you_mean, load_yaml, prob
 from cohort.errors import CohortError, StudyError
 from cohort.models.formula import parse_formula
 from cohort.registry.source import is_there
+from cohort.report.readable import readable_part
 from cohort.report.spec import (
     AnalysisSpec,
     CoxSpec,
@@ -80,9 +82,11 @@ def check_study(file: Path, data: Mapping[str, Path] | None = None) -> CheckedSt
     """
     given = dict(data or {})
     content, locator = load_yaml(file, StudyError)
-    spec = validate(StudyFile, content, locator, file.name)
-    if isinstance(spec, list):
-        raise problems_error(spec, StudyError, "The study file")
+    read = validate(StudyFile, content, locator, file.name)
+    problems = read if isinstance(read, list) else []
+    spec, left_out = readable_part(content) if isinstance(read, list) else (read, frozenset[str]())
+    if spec is None:
+        raise problems_error(problems, StudyError, "The study file")
     folder = file.parent
     dictionary = read_dictionary(folder / spec.data.dictionary) if spec.data.dictionary else read_dictionary()
     paths = {name: given.get(name, folder / part.path) for name, part in spec.data.sources.items()}
@@ -92,8 +96,12 @@ def check_study(file: Path, data: Mapping[str, Path] | None = None) -> CheckedSt
         *_expression_problems(spec, dictionary),
         *_analysis_problems(spec, dictionary),
     ]
-    if found:
-        problems = [Problem(file.name, *locator(place), message, remedy) for place, message, remedy in found]
+    problems += [
+        Problem(file.name, *locator(place), message, remedy)
+        for place, message, remedy in found
+        if not any(re.search(rf"\b{name}\b", message) for name in left_out)
+    ]
+    if problems:
         ordered = sorted(problems, key=lambda one: (one.line, one.column, one.message))
         raise problems_error(ordered, StudyError, "The study file")
     return CheckedStudy(file, spec, paths, mappings, dictionary)

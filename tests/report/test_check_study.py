@@ -75,6 +75,20 @@ def test_all_errors_come_at_once(tmp_path: Path) -> None:
     assert "3 problems" in str(caught.value)
 
 
+def test_errors_of_form_and_unknown_names_come_at_once(tmp_path: Path) -> None:
+    broken = (
+        GOOD.replace("endpoint: overall_survival", "endpoint: overal_survival")  # form: not an endpoint
+        .replace("by: product", "by: prodct")  # a name nobody knows, in an analysis of that endpoint
+        .replace("kind: cox", "kind: coxx")  # form
+        .replace("age_years >= 18", "age_yeers >= 18")  # a name
+    )
+    with pytest.raises(StudyError) as caught:
+        check_study(write(tmp_path, broken))
+    places = [(one.line, one.message) for one in caught.value.problems]
+    assert [line for line, _ in places] == [7, 9, 11, 12]
+    assert "prodct" in places[2][1]
+
+
 def test_a_key_given_twice_and_a_tab_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="a second time"):
         check_study(write(tmp_path, GOOD + "endpoints: {}\n"))
