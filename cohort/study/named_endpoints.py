@@ -109,7 +109,8 @@ def endpoint(
     Raises
     ------
     EndpointError
-        When the name is unknown, a column is missing, or the horizon does not lie after the landmark.
+        When the name is unknown, a column is missing, the horizon does not lie after the landmark, or the
+        endpoint counts deaths and nobody's death or vital status is recorded.
 
     See Also
     --------
@@ -134,6 +135,7 @@ def endpoint(
     needed = [EVENTS[event].day for event, _ in definition]
     require_columns(data, [*dict.fromkeys(needed), LAST_CONTACT])
     require_unique_index(data)
+    definition, unrecorded = _without_unrecorded_death(definition, data, name)
     states = _states(definition, name)
     seen = _landmark(_follow_up(data, definition, states), landmark_day)
     excluded, keep = _exclude(seen.reasons, len(data))
@@ -153,7 +155,7 @@ def endpoint(
         facts=MappingProxyType(declared_facts(data)),
         origin_day=origin,
         excluded=excluded,
-        notes=_notes(seen, keep, time, end),
+        notes=(*unrecorded, *_notes(seen, keep, time, end)),
     )
 
 
@@ -216,6 +218,24 @@ def _definition(name: str, competing: tuple[str, ...] | None) -> _Definition:
         )
     others = sorted(dict.fromkeys(competing), key=lambda c: c == "death")
     return ((name, name), *((c, c) for c in others))
+
+
+def _without_unrecorded_death(
+    definition: _Definition, data: pd.DataFrame, name: str
+) -> tuple[_Definition, tuple[str, ...]]:
+    """Refuse an endpoint of deaths that nobody recorded; as a competing event they are left out and told."""
+    death = EVENTS["death"]
+    told = death.happened in data.columns and bool(len(data))
+    if not told or data[death.day].notna().any() or data[death.happened].notna().any():
+        return definition, ()
+    if dict(definition).get("death") == _states(definition, name)[0]:
+        raise EndpointError(
+            f"Nobody's death or vital status is recorded, so {name} cannot be known.",
+            evidence=f"{len(data)} patients; {death.day} and {death.happened} are missing for all",
+            remedy="map death or vital status in the source, or leave the endpoint out",
+        )
+    kept = tuple((event, state) for event, state in definition if event != "death")
+    return kept, ("deaths are not recorded: the incidence takes no account of them",)
 
 
 def _check_days(landmark_day: float | None, horizon_day: float | None) -> None:

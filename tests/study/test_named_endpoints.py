@@ -210,3 +210,31 @@ def test_a_landmark_only_removes_and_shifts(
     assert (whole.stop[~kept] <= 20).all()
     np.testing.assert_array_equal(whole.stop[kept] - 20, late.stop)
     np.testing.assert_array_equal(whole.event[kept], late.event)
+
+
+def never_recorded() -> pd.DataFrame:
+    """Three patients of a source that records neither deaths nor vital status."""
+    return pd.DataFrame(
+        {
+            "any_icans": ["yes", "no", "no"],
+            "icans_onset_day": [4.0, None, None],
+            "last_contact_day": [14, 14, 10],
+            "death_day": [None, None, None],
+            "vital_status": pd.Categorical([None, None, None], categories=["alive", "dead"]),
+            "relapse_day": [None, None, None],
+            "relapsed": ["no", "no", "no"],
+        }
+    )
+
+
+@pytest.mark.parametrize("name", ["overall_survival", "progression_free_survival", "nrm"])
+def test_deaths_that_nobody_recorded_are_not_survival(name: str) -> None:
+    with pytest.raises(EndpointError, match="Nobody's death or vital status is recorded"):
+        endpoint(name, never_recorded())
+
+
+@pytest.mark.parametrize("name", ["icans", "relapse"])
+def test_a_competing_death_that_nobody_recorded_is_no_state_of_zero(name: str) -> None:
+    made = endpoint(name, never_recorded())
+    assert made.states == (name,)
+    assert any("deaths are not recorded" in note for note in made.notes)
