@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -66,6 +66,7 @@ def survival_curves(name: str, part: KaplanMeierSpec, prepared: Prepared) -> Out
             f"{name}_median": fit.median(),
             f"{name}_fit": fit.glance(),
         },
+        notes=_noted(fit.notes),
     )
 
 
@@ -100,6 +101,7 @@ def incidence_curves(name: str, part: IncidenceSpec, prepared: Prepared) -> Outc
             drawing(name, fit.plot(), f"{title}. Aalen-Johansen estimate with {_level(prepared)} limits."),
         ),
         frames={name: fit.tidy(), f"{name}_at": at, f"{name}_fit": fit.glance()},
+        notes=_noted(fit.notes),
     )
 
 
@@ -132,10 +134,14 @@ def hazards(name: str, part: CoxSpec, prepared: Prepared) -> Outcome:
         part.kind,
         title,
         sentences=_regression_sentences(fit, prepared.data),
-        tables={name: regression_table([fit], data=prepared.data).with_caption(title)},
+        tables={
+            name: regression_table([fit], labels=_own_labels(prepared), data=prepared.data).with_caption(
+                title
+            )
+        },
         drawings=(drawing(name, _forest(fit, fit.measure, prepared), legend),),
         frames=frames,
-        notes=(*notes, *(f"{headline(note)}." for note in fit.notes)),
+        notes=(*notes, *_noted(fit.notes)),
     )
 
 
@@ -157,10 +163,14 @@ def odds(name: str, part: OddsRatioSpec, prepared: Prepared) -> Outcome:
         part.kind,
         title,
         sentences=_regression_sentences(fit, prepared.data),
-        tables={name: regression_table([fit], data=prepared.data).with_caption(title)},
+        tables={
+            name: regression_table([fit], labels=_own_labels(prepared), data=prepared.data).with_caption(
+                title
+            )
+        },
         drawings=(drawing(name, _forest(fit, "odds ratio", prepared), legend),),
         frames={name: fit.tidy(), f"{name}_fit": fit.glance()},
-        notes=tuple(f"{headline(note)}." for note in fit.notes),
+        notes=_noted(fit.notes),
     )
 
 
@@ -193,7 +203,19 @@ def fourfold(name: str, part: TwoByTwoSpec, prepared: Prepared) -> Outcome:
         ),
         tables={name: plain_table(tidy, stub, columns, caption=title)},
         frames={name: tidy, f"{name}_fit": fit.glance()},
+        notes=_noted(fit.notes),
     )
+
+
+def _own_labels(prepared: Prepared) -> dict[Hashable, str]:
+    """Return the labels of the columns that the study file itself declares."""
+    labels: dict[Hashable, str] = {name: part.label for name, part in prepared.spec.summaries.items()}
+    labels |= {name: part.label for name, part in prepared.spec.variables.items()}
+    return {name: label for name, label in labels.items() if label}
+
+
+def _noted(notes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{headline(note)}." for note in notes)
 
 
 def _forest(fit: CoxRegression | OddsRatio, measure: str, prepared: Prepared) -> Axes:
@@ -254,6 +276,8 @@ def _endpoint(prepared: Prepared, wanted: str, name: str) -> Endpoint:
             remedy="add it under `endpoints:`",
         )
     endpoint = prepared.endpoints[wanted]
+    if isinstance(endpoint, EndpointError):
+        raise endpoint
     if not len(endpoint.index):
         reasons = ", ".join(f"{n} {reason}" for reason, n in endpoint.excluded)
         raise EndpointError(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohort.dictionary.expressions import column_kinds, evaluate, parse_expression
 from cohort.dictionary.facts import ColumnFacts, declare_facts, declared_facts
-from cohort.errors import SourceError, StudyError
+from cohort.errors import EndpointError, SourceError, StudyError
 from cohort.neurotox.crs import grade_crs
 from cohort.neurotox.episodes import icans_episodes
 from cohort.neurotox.icans import grade_icans
@@ -54,8 +54,8 @@ class Prepared:
         The population with its attrition.
     data : DataFrame
         One row per patient, every column with its facts.
-    endpoints : mapping of str to Endpoint
-        Endpoints by their id in the study file.
+    endpoints : mapping of str to Endpoint or EndpointError
+        Endpoints by their id in the study file, or why one cannot be made: that fails the analyses that use it.
     """
 
     spec: StudyFile
@@ -66,7 +66,7 @@ class Prepared:
     episodes: pd.DataFrame
     study: Study
     data: pd.DataFrame
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, Endpoint | EndpointError]
 
 
 def prepare(checked: CheckedStudy, progress: Progress) -> Prepared:
@@ -98,7 +98,7 @@ def prepare(checked: CheckedStudy, progress: Progress) -> Prepared:
     _require_patients(study)
     data = _linked(study, graded, episodes, crs, mri, spec)
     progress("select and link patients", len(registry.infusion), len(data), "patients")
-    endpoints = {name: _endpoint(name, part, data) for name, part in spec.endpoints.items()}
+    endpoints = {name: _endpoint_or_reason(name, part, data) for name, part in spec.endpoints.items()}
     return Prepared(spec, registry, codes, units, graded, episodes, study, data, endpoints)
 
 
@@ -216,6 +216,13 @@ def _derive(data: pd.DataFrame, name: str, text: str, words: ColumnFacts) -> pd.
     out = data.assign(**{name: evaluate(node, data)})
     out.attrs = attrs
     return declare_facts(out, {name: facts})
+
+
+def _endpoint_or_reason(name: str, part: EndpointSpec, data: pd.DataFrame) -> Endpoint | EndpointError:
+    try:
+        return _endpoint(name, part, data)
+    except EndpointError as error:
+        return error
 
 
 def _endpoint(name: str, part: EndpointSpec, data: pd.DataFrame) -> Endpoint:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from cohort.dictionary.facts import declared_facts
-from cohort.tables.labels import in_sentence, level_label, variable_label
+from cohort.tables.labels import SCALES, in_sentence, level_label, variable_label
 
 EVENTS = {
     "nrm": "non-relapse mortality",
@@ -16,12 +16,6 @@ EVENTS = {
     "overall_survival": "overall survival",
     "progression_free_survival": "progression-free survival",
     "late_neurotoxicity": "late neurotoxicity",
-}
-SCALES = {
-    "log2": "per doubling",
-    "log10": "per tenfold increase",
-    "log": "per unit of its natural logarithm",
-    "scale": "per SD",
 }
 REASONS = {
     "not_imaged": "not imaged",

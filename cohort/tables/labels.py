@@ -57,6 +57,12 @@ _ACRONYMS = frozenset(
 )
 _AS_WRITTEN = {"hscore": "HScore", "moca": "MoCA", "flair": "FLAIR", "cart": "CAR-T"}
 
+SCALES = {
+    "log2": "per doubling",
+    "log10": "per tenfold increase",
+    "log": "natural logarithm",
+    "scale": "per SD",
+}
 ABBREVIATIONS = {
     "ALT": "alanine aminotransferase",
     "ANC": "absolute neutrophil count",

@@ -14,7 +14,7 @@ from cohort.errors import EstimationError
 from cohort.format import EN_DASH, PStyle, grouped, interval, p_value, ratio
 from cohort.models.result import Result
 from cohort.tables.groups import reason_list
-from cohort.tables.labels import Labels, in_sentence, level_label, used_abbreviations, variable_label
+from cohort.tables.labels import SCALES, Labels, in_sentence, level_label, used_abbreviations, variable_label
 from cohort.tables.table import Cell, Column, Row, Table
 
 _MEASURES = {
@@ -25,12 +25,6 @@ _MEASURES = {
     "logistic": "Odds ratio",
 }
 _SINGULAR = {"years": "year", "months": "month", "weeks": "week", "days": "day", "hours": "hour"}
-_SCALES = {
-    "log2": "per doubling",
-    "log10": "per tenfold increase",
-    "log": "natural logarithm",
-    "scale": "per SD",
-}
 _PAIRS = {"yes": "yes vs no", "present": "present vs absent"}
 Fits = Result | Sequence[Result]
 
@@ -310,8 +304,8 @@ def _term_label(term: str, labels: Labels, *, number: bool) -> str:
     call = re.fullmatch(r"(\w+)\((\w+)\)", term)
     if call and call.group(1) == "C":
         return _term_label(call.group(2), labels, number=False)
-    if call and call.group(1) in _SCALES:
-        return f"{_term_label(call.group(2), labels, number=False)}, {_SCALES[call.group(1)]}"
+    if call and call.group(1) in SCALES:
+        return f"{_term_label(call.group(2), labels, number=False)}, {SCALES[call.group(1)]}"
     if not term.isidentifier():
         return term
     label, unit = variable_label(term, labels, derived_facts())

@@ -174,7 +174,7 @@ def test_a_registry_in_which_nothing_happens_gives_reasons_and_no_traceback(
 ) -> None:
     raw = pd.read_csv(demo / "raw" / "sim_redcap" / "data.csv", dtype=str, keep_default_na=False)
     raw = raw[raw["redcap_repeat_instrument"] == ""]
-    raw = raw.assign(fu_status="", fu_date="", fu_death_date="", fu_cod="", fu_relapse="", fu_relapse_date="")
+    raw = raw.assign(fu_date="", fu_death_date="", fu_cod="", fu_relapse="", fu_relapse_date="")
     raw.to_csv(tmp_path / "data.csv", index=False)
     shown = ("formats: [pdf, svg, png], dpi: 300", "formats: [svg], dpi: 72")
     study = study_of(demo, tmp_path, shown, ("formats: [docx, html, xlsx]", "formats: [csv]"))
