@@ -34,6 +34,7 @@ _WHERE = {
     "counting_process": "cohort.study.risk_sets",
     # estimands
     "kaplan_meier": "cohort.models.kaplan_meier",
+    "logrank": "cohort.models.logrank",
     "cumulative_incidence": "cohort.models.cumulative_incidence",
     "cox": "cohort.models.cox",
     "fine_gray": "cohort.models.fine_gray",

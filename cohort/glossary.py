@@ -23,6 +23,7 @@ TIDY: Mapping[str, str] = MappingProxyType(
         "conf_high": "upper confidence limit",
         "n_risk": "number at risk just before the time",
         "n_event": "number of events",
+        "n_event_expected": "number of events expected if all groups had the same hazard",
         "n_censor": "number censored",
         "n": "number of patients (or rows, where said) used",
         "fmi": "fraction of missing information (pooled results)",

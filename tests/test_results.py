@@ -54,6 +54,7 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "cox_firth": (lambda: co.cox(survival(), "age_years + product", penalty="firth"), "product"),
     "fine_gray": (lambda: fine_gray(competing(), "age_years + product", event="relapse"), "product"),
     "kaplan_meier": (lambda: co.kaplan_meier(survival(), by="product"), "axi-cel"),
+    "logrank": (lambda: co.logrank(survival(), "product", trend=True), "trend"),
     "cumulative_incidence": (lambda: co.cumulative_incidence(competing(), by="product"), "axi-cel"),
     "odds_ratio": (lambda: co.odds_ratio("severe_icans ~ flair_deep + age_years", frame()), "age_years"),
     "odds_ratio_firth": (

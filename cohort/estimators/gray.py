@@ -18,6 +18,7 @@ def gray_test(
     group: ArrayLike,
     state: int = 1,
     strata: ArrayLike | None = None,
+    rho: float = 0.0,
 ) -> KSampleTest:
     r"""Compare the cumulative incidence of one event between groups.
 
@@ -33,20 +34,23 @@ def gray_test(
         Event whose incidence is compared; all others compete with it.
     strata : array of shape (n,), optional
         Code of the stratum; scores are summed over strata.
+    rho : float, default=0.0
+        Weight :math:`\{1-\hat F(t-)\}^\rho` of the events: above 0 early differences count more.
 
     Returns
     -------
     KSampleTest
-        The test with weight rho = 0, as R ``cmprsk::cuminc`` (``tests/reference/cumulative_incidence``).
+        The test, as R ``cmprsk::cuminc`` (``tests/reference/cumulative_incidence``).
 
     Notes
     -----
-    With :math:`h_k = n_k/\hat S_k(t-)` and :math:`R_k = h_k\{1-\hat F_k(t-)\}` the score of group k is
+    Without weights, with :math:`h_k = n_k/\hat S_k(t-)` and :math:`R_k = h_k\{1-\hat F_k(t-)\}` the score of group k is
     :math:`\sum_t \{d_k - d\, R_k/\sum_j R_j\}` [1]_. Its covariance sums, over groups r and times u,
     products of the coefficients
     :math:`a_{kr}(u) + \{1-(1-\hat F)/\hat S_r\}\{c_{kr}(\infty)-c_{kr}(u)\}` for events
     of interest and :math:`\{(1-\hat F)/\hat S_r\}\{c_{kr}(\infty)-c_{kr}(u)\}` for competing events, where
-    :math:`a_{kr}=h_k(\delta_{kr}-h_r/h)` and :math:`dc_{kr}=a_{kr}\,d\hat F/(1-\hat F)`.
+    :math:`a_{kr}=h_k(\delta_{kr}-h_r/h)` and :math:`dc_{kr}=a_{kr}\,d\hat F/(1-\hat F)`. The weight
+    multiplies each term of the score and :math:`a_{kr}`.
 
     References
     ----------
@@ -59,13 +63,13 @@ def gray_test(
     kind = np.where(code == 0, 0, np.where(code == state, 1, 2))
     score, covariance = np.zeros(n_groups), np.zeros((n_groups, n_groups))
     for rows in stratum_rows(strata, len(end)):
-        part = _stratum(end[rows], kind[rows], who[rows], n_groups)
+        part = _stratum(end[rows], kind[rows], who[rows], n_groups, rho)
         score, covariance = score + part[0], covariance + part[1]
     return quadratic_test(score, covariance)
 
 
 def _stratum(
-    end: FloatArray, kind: IntArray, group: IntArray, n_groups: int
+    end: FloatArray, kind: IntArray, group: IntArray, n_groups: int, rho: float
 ) -> tuple[FloatArray, FloatArray]:
     time, position = distinct_times(end)
     ends = count_by_group(position, group, len(time), n_groups)
@@ -81,8 +85,10 @@ def _stratum(
     h = np.divide(n, S_before, out=np.zeros_like(n), where=n > 0)
     R = h * (1 - F_before)
     events = d1.sum(axis=1)
-    score = (d1 - events[:, None] * R / R.sum(axis=1, keepdims=True)).sum(axis=0)
-    return score, _covariance(n, d2, events, h, S, S_before)
+    dF = events / h.sum(axis=1)
+    K = np.maximum(1 - (np.cumsum(dF) - dF), 1e-12) ** rho  # the weight K(t-), as cmprsk
+    score = (K[:, None] * (d1 - events[:, None] * R / R.sum(axis=1, keepdims=True))).sum(axis=0)
+    return score, _covariance(n, d2, dF, h, S, S_before, K)
 
 
 def _survival(n: FloatArray, d: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -93,22 +99,28 @@ def _survival(n: FloatArray, d: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _covariance(
-    n: FloatArray, d2: FloatArray, events: FloatArray, h: FloatArray, S: FloatArray, S_before: FloatArray
+    n: FloatArray,
+    d2: FloatArray,
+    dF: FloatArray,
+    h: FloatArray,
+    S: FloatArray,
+    S_before: FloatArray,
+    K: FloatArray,
 ) -> FloatArray:
     """Return the covariance of the scores under the pooled incidence F (Gray 1988, section 3)."""
     total = h.sum(axis=1)
-    dF = events / total
     F = np.cumsum(dF)
     a = -h[:, :, None] * h[:, None, :] / total[:, None, None]
     groups = np.arange(n.shape[1])
     a[:, groups, groups] += h
+    a *= K[:, None, None]
     # once the pooled F has reached 1 only one group is left at risk, and a is 0
     free = 1 - (F - dF)
     dc = a * np.divide(dF, free, out=np.zeros_like(dF), where=free > 1e-12)[:, None, None]
     later = dc.sum(axis=0) - np.cumsum(dc, axis=0)  # c(infinity) - c(u)
     ratio = np.divide((1 - F)[:, None], S, out=np.zeros_like(S), where=S > 0)
     own = a + np.where(S > 0, 1 - ratio, 1.0)[:, None, :] * later
-    ties = _tie_factor(events[:, None], total[:, None] * S_before)
+    ties = _tie_factor((dF * total)[:, None], total[:, None] * S_before)
     weight = np.divide(ties * S_before * dF[:, None], n, out=np.zeros_like(n), where=n > 0)
     covariance = np.einsum("tir,tjr,tr->ij", own, own, weight)
     other = ratio[:, None, :] * later

@@ -16,6 +16,7 @@ from cohort.estimators.gray import gray_test
 from cohort.estimators.logrank import KSampleTest
 from cohort.estimators.restricted_mean import restricted_mean_lost
 from cohort.format import fixed, p_value
+from cohort.models.curve_contrasts import difference_rows, ratio_rows
 from cohort.models.curves import (
     check_horizon,
     check_times,
@@ -146,6 +147,58 @@ class CumulativeIncidence:
         means = [restricted_mean_lost(g.table, tau, k, self.variance) for g, _, k in where]
         names, outcomes = [g.name for g, _, _ in where], [o for _, o, _ in where]
         return restricted_mean_rows(names, outcomes, tau, means, self._level(conf_level))
+
+    def rmtl_difference(self, tau: float, conf_level: float | None = None) -> pd.DataFrame:
+        """Return differences of restricted mean times lost from the first group.
+
+        Parameters
+        ----------
+        tau : float
+            Horizon since the origin, in the endpoint's unit.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            ``term`` (the comparison), ``outcome, time, estimate, std_error, statistic, p_value, conf_low,
+            conf_high, reason``.
+        """
+        return difference_rows(self.rmtl(tau), self._level(conf_level))
+
+    def difference(self, times: ArrayLike, conf_level: float | None = None) -> pd.DataFrame:
+        """Return differences in cumulative incidence from the first group at given times.
+
+        Parameters
+        ----------
+        times : array-like
+            Times since the origin, in the endpoint's unit.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            Columns as in :meth:`rmtl_difference`; Wald limits of independent groups, on the scale of probabilities.
+        """
+        return difference_rows(self.at(times), self._level(conf_level))
+
+    def ratio(self, times: ArrayLike, conf_level: float | None = None) -> pd.DataFrame:
+        """Return ratios of cumulative incidence to that of the first group at given times: risk ratios.
+
+        Parameters
+        ----------
+        times : array-like
+            Times since the origin, in the endpoint's unit.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            Columns as in :meth:`difference`; limits are symmetric, and ``std_error`` is, on the log scale.
+        """
+        return ratio_rows(self.at(times), self._level(conf_level))
 
     @property
     def gray_test(self) -> pd.DataFrame:
@@ -316,6 +369,7 @@ def cumulative_incidence(
     outcome: str | Sequence[str] | None = None,
     strata: str | None = None,
     variance: Variance = "aalen",
+    rho: float = 0.0,
     acknowledge: str | Iterable[str] = (),
 ) -> CumulativeIncidence:
     """Estimate the probability that an event has occurred by each time, other events being possible.
@@ -339,6 +393,8 @@ def cumulative_incidence(
     variance : {'aalen', 'greenwood'}, default='aalen'
         ``aalen`` as R ``cmprsk::cuminc``; ``greenwood`` as R ``etm``, which is Greenwood's formula for a
         single event and preferable when entry is much delayed.
+    rho : float, default=0.0
+        Power of Gray's test: above 0 early differences count more (R ``cuminc(rho=)``).
     acknowledge : str or iterable of str, default=()
         Guards to override: ``immortal_time``.
 
@@ -360,9 +416,9 @@ def cumulative_incidence(
 
     Notes
     -----
-    Limits are symmetric on the scale log(-log F), as those of ``tidycmprsk::cuminc``. Gray's test has
-    rho = 0. Estimates, ``aalen`` variances and tests equal R ``cmprsk`` 2.2-11, ``greenwood`` ones ``etm``
-    1.1.1, to 1e-10 (``tests/reference/cumulative_incidence``).
+    Limits are symmetric on the scale log(-log F), as those of ``tidycmprsk::cuminc``. Estimates, ``aalen``
+    variances and tests equal R ``cmprsk`` 2.2-11, ``greenwood`` ones ``etm`` 1.1.1, to 1e-10
+    (``tests/reference/cumulative_incidence``; with ``rho``, ``tests/reference/logrank``).
 
     Examples
     --------
@@ -390,7 +446,7 @@ def cumulative_incidence(
         by=by or "",
         groups=tuple(_group(endpoint, groups, k, variance) for k in range(len(groups.names))),
         n=count_patients(endpoint, groups.rows),
-        tests=tuple(_test(endpoint, groups, outcome) for outcome in outcomes),
+        tests=tuple(_test(endpoint, groups, outcome, rho) for outcome in outcomes),
         variance=variance,
         conf_level=check_conf_level(conf_level),
         unit=endpoint.unit,
@@ -423,7 +479,7 @@ def _group(endpoint: Endpoint, groups: Groups, k: int, variance: Variance) -> In
     return IncidenceGroup(groups.names[k], table, aalen_johansen(table, variance))
 
 
-def _test(endpoint: Endpoint, groups: Groups, outcome: str) -> KSampleTest:
+def _test(endpoint: Endpoint, groups: Groups, outcome: str, rho: float) -> KSampleTest:
     """Return Gray's test, or why there is none."""
     rows = groups.rows
     empty = np.zeros(0), np.zeros((0, 0))
@@ -432,4 +488,4 @@ def _test(endpoint: Endpoint, groups: Groups, outcome: str) -> KSampleTest:
     if endpoint.counting or (endpoint.start[rows] > 0).any():
         return KSampleTest(np.nan, 0, np.nan, *empty, "not defined with delayed entry")
     state = endpoint.states.index(outcome) + 1
-    return gray_test(endpoint.stop[rows], endpoint.event[rows], groups.codes, state, groups.strata)
+    return gray_test(endpoint.stop[rows], endpoint.event[rows], groups.codes, state, groups.strata, rho)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from cohort.errors import EstimationError
 from cohort.estimators.aalen_johansen import RiskTable
@@ -210,42 +210,6 @@ def restricted_mean_rows(
             "conf_low": np.maximum(low, 0.0),
             "conf_high": np.minimum(high, tau),
             "reason": [m.reason for m in means],
-        }
-    )
-
-
-def difference_rows(rows: pd.DataFrame, conf_level: float) -> pd.DataFrame:
-    """Compare restricted means with that of the first group.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of :func:`restricted_mean_rows`, one per independent group.
-    conf_level : float
-        Confidence level.
-
-    Returns
-    -------
-    DataFrame
-        ``term, outcome, time, estimate, std_error, statistic, p_value, conf_low, conf_high, reason``.
-    """
-    first, others = rows.iloc[0], rows.iloc[1:]
-    estimate = (others["estimate"] - first["estimate"]).to_numpy(dtype=float)
-    std_error = np.hypot(others["std_error"].to_numpy(dtype=float), float(first["std_error"]))
-    low, high = normal_limits(estimate, std_error, conf_level)
-    known = np.where(std_error > 0, std_error, np.nan)
-    return pd.DataFrame(
-        {
-            "term": [f"{name} - {first['strata']}" for name in others["strata"]],
-            "outcome": others["outcome"].to_numpy(),
-            "time": others["time"].to_numpy(),
-            "estimate": estimate,
-            "std_error": std_error,
-            "statistic": estimate / known,
-            "p_value": 2 * ndtr(-np.abs(estimate / known)),
-            "conf_low": low,
-            "conf_high": high,
-            "reason": np.where(others["reason"] != "", others["reason"], first["reason"]),
         }
     )
 

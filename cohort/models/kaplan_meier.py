@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cohort.errors import CompetingRiskError, EstimationError
+from cohort.errors import EstimationError
 from cohort.estimators.aalen_johansen import risk_table
 from cohort.estimators.kaplan_meier import ConfType, kaplan_meier_curve
 from cohort.estimators.logrank import KSampleTest, logrank_test
 from cohort.estimators.restricted_mean import restricted_mean_survival
 from cohort.format import p_value
+from cohort.models.curve_contrasts import difference_rows, ratio_rows
 from cohort.models.curves import (
     as_series,
     check_horizon,
     check_times,
     counts_since_start,
-    difference_rows,
     draw_survival,
     excluded_rows,
     interval_text,
@@ -30,6 +30,7 @@ from cohort.models.curves import (
 )
 from cohort.models.groups import Groups, make_groups
 from cohort.models.result import check_conf_level
+from cohort.models.single_event import single_event
 from cohort.models.summary import Summary, left_out_text, notes_text
 from cohort.models.survival_rows import (
     SurvivalGroup,
@@ -210,6 +211,41 @@ class KaplanMeier:
             conf_high``.
         """
         return difference_rows(self.rmst(tau), self._level(conf_level))
+
+    def rmst_ratio(self, tau: float, conf_level: float | None = None) -> pd.DataFrame:
+        """Return ratios of restricted mean survival times to that of the first group.
+
+        Parameters
+        ----------
+        tau : float
+            Horizon since the origin, in the endpoint's unit.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            Columns as in :meth:`rmst_difference`; limits are symmetric, and ``std_error`` is, on the log scale.
+        """
+        return ratio_rows(self.rmst(tau), self._level(conf_level))
+
+    def difference(self, times: ArrayLike, conf_level: float | None = None) -> pd.DataFrame:
+        """Return differences in survival from the first group at given times.
+
+        Parameters
+        ----------
+        times : array-like
+            Times since the origin, in the endpoint's unit; better one chosen beforehand than the one that shows most.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            ``term`` (the comparison), ``outcome, time, estimate, std_error, statistic, p_value, conf_low,
+            conf_high, reason``; Wald limits of independent groups, on the scale of probabilities.
+        """
+        return difference_rows(self.at(times), self._level(conf_level))
 
     @property
     def logrank(self) -> pd.Series:
@@ -435,7 +471,7 @@ def kaplan_meier(
         raise EstimationError(
             f"conf_type={conf_type!r} is unknown", remedy=f"write one of {', '.join(get_args(ConfType))}"
         )
-    event, label = _single_event(endpoint, outcome, names)
+    event, label = single_event(endpoint, outcome, names)
     used = [name for name in (by, strata) if name is not None]
     facts = resolve_facts(used, endpoint, data)
     notes = list(check_immortal_time(used, endpoint, facts, names))
@@ -461,31 +497,6 @@ def kaplan_meier(
         notes=(*notes, *endpoint.notes),
         acknowledged=tuple(dict.fromkeys((*endpoint.acknowledged, *names))),
     )
-
-
-def _single_event(
-    endpoint: Endpoint, outcome: str | None, acknowledged: tuple[str, ...]
-) -> tuple[NDArray[np.int64], str]:
-    """Return the event as 0/1 with its name, refusing an endpoint with competing events."""
-    if outcome is not None and outcome not in endpoint.states:
-        raise EstimationError(
-            f"the endpoint has no event {outcome!r}",
-            evidence=f"events: {', '.join(endpoint.states)}",
-            remedy="name one of them",
-        )
-    if len(endpoint.states) > 1 and CompetingRiskError.guard not in acknowledged:
-        counts = ", ".join(f"{name} {n}" for name, n in endpoint.event_counts().items())
-        raise CompetingRiskError(
-            f"{endpoint.name} has competing events: 1 - Kaplan-Meier would overstate each of them, because "
-            "it treats patients with a competing event as if they could still have the event later",
-            evidence=counts,
-            remedy='co.cumulative_incidence(endpoint, by=...); or acknowledge="competing_risk" to keep it as '
-            "written; it will be printed with the result",
-        )
-    if outcome is None:
-        return (endpoint.event > 0).astype(np.int64), endpoint.name
-    wanted = endpoint.states.index(outcome) + 1
-    return (endpoint.event == wanted).astype(np.int64), outcome
 
 
 def _group(

@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cohort.estimators.logrank import logrank_test, quadratic_test
+from cohort.estimators.logrank import logrank_test, quadratic_test, trend_test
+from cohort.estimators.logrank_weights import TimeWeights
+from cohort.estimators.pairwise_logrank import pairwise_logrank
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 4), st.integers(1, 6), st.integers(0, 1), st.integers(0, 2)),
@@ -82,3 +84,33 @@ def test_quadratic_form_by_hand():
     test = quadratic_test(np.array([2.0, -2.0]), np.array([[4.0, -4.0], [-4.0, 4.0]]))
     assert test.statistic == 1.0
     np.testing.assert_allclose(test.p_value, 0.31731050786291404, rtol=1e-12)
+
+
+def test_weights_and_trend_by_hand():
+    # deaths on days 1 to 6 in groups 2 2 1 1 0 0, scores = groups; observed - mean score of those at risk:
+    # 2 - 1 + 2 - 4/5 + 1 - 1/2 + 1 - 1/3 = 101/30; variances 2/3 + 14/25 + 1/4 + 2/9 = 1529/900
+    three = logrank_test(np.zeros(6), np.arange(1, 7), np.ones(6), [2, 2, 1, 1, 0, 0])
+    trend = trend_test(three, [0, 1, 2])
+    np.testing.assert_allclose(trend.statistic, (101 / 30) ** 2 / (1529 / 900), rtol=1e-14)
+    assert trend.df == 1
+    # Gehan: weights 4 3 2 of the example above: 4/2 - 3/3 + 2/2 = 2; 16/4 + 9 * 2/9 + 4/4 = 7
+    gehan = logrank_test(np.zeros(4), [1, 2, 3, 4], [1] * 4, [0, 1, 0, 1], weights=TimeWeights("gehan"))
+    np.testing.assert_allclose(gehan.statistic, 2**2 / 7, rtol=1e-14)
+
+
+def test_equal_scores_say_why():
+    three = logrank_test(np.zeros(6), np.arange(1, 7), np.ones(6), [2, 2, 1, 1, 0, 0])
+    assert trend_test(three, [1, 1, 1]).reason == "the groups at risk have the same score"
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS, st.sampled_from(["gehan", "tarone-ware", "peto", "fleming-harrington"]))
+def test_a_pair_of_two_groups_is_the_whole_test(rows, kind):
+    start, length, event, group = np.array(rows).T
+    group = np.minimum(group, 1)
+    weights = TimeWeights(kind, *((0.5, 1.0) if kind == "fleming-harrington" else ()))
+    whole = logrank_test(start, start + length, event, group, weights=weights)
+    pairs = pairwise_logrank(start, start + length, event, group, weights=weights)
+    assert len(pairs) == group.max()
+    for pair in pairs:
+        np.testing.assert_allclose(pair.test.statistic, whole.statistic, rtol=1e-10)
