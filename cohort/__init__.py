@@ -40,6 +40,9 @@ _WHERE = {
     "fine_gray": "cohort.models.fine_gray",
     "odds_ratio": "cohort.models.odds_ratio",
     "two_by_two": "cohort.models.two_by_two",
+    # confounding and selection
+    "e_value": "cohort.models.e_value",
+    "manski_bounds": "cohort.models.manski_bounds",
     # out
     "table_one": "cohort.tables.table_one",
     "regression_table": "cohort.tables.regression_table",

@@ -82,6 +82,12 @@ class ImmortalTimeError(GuardError):
     guard = "immortal_time"
 
 
+class BadControlError(GuardError):
+    """A covariate meant to remove confounding is a consequence of the exposure, or opens a path of bias."""
+
+    guard = "bad_control"
+
+
 class IncorporationError(GuardError):
     """A variable is tested against a grade that contains it."""
 

@@ -26,6 +26,8 @@ TIDY: Mapping[str, str] = MappingProxyType(
         "n_event_expected": "number of events expected if all groups had the same hazard",
         "n_censor": "number censored",
         "n": "number of patients (or rows, where said) used",
+        "bound_low": "lowest value the data allow without assumptions on what was not observed",
+        "bound_high": "highest such value",
         "fmi": "fraction of missing information (pooled results)",
         "reason": "why an estimate is missing; empty when it is not",
     }
@@ -53,5 +55,9 @@ GLANCE: Mapping[str, str] = MappingProxyType(
         "follow_up_median": "reverse Kaplan-Meier median follow-up",
         "acknowledged": "guards that were overridden, comma-separated",
         "iterations": "iterations to convergence",
+        "effective_n": "Kish's effective sample size of the weights",
+        "weight_min": "smallest weight",
+        "weight_max": "largest weight",
+        "n_truncated": "weights that were truncated",
     }
 )

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from cohort.dictionary.derived import derived_facts
 from cohort.dictionary.facts import ColumnFacts, declared_facts
-from cohort.errors import ImmortalTimeError, IncorporationError, MixedScalesError, StudyError
+from cohort.errors import BadControlError, ImmortalTimeError, IncorporationError, MixedScalesError, StudyError
 from cohort.study.endpoints import Endpoint
 
 GUARDS = (
     "immortal_time",
+    "bad_control",
     "incorporation",
     "selective_imaging",
     "mixed_scales",
@@ -200,6 +201,67 @@ def _first_day_of(column: str, endpoint: Endpoint, facts: Mapping[str, ColumnFac
         if name in endpoint.frame.columns:
             return f'"{name}"'
     return f"first_day_of_{column}"
+
+
+def check_bad_control(
+    covariates: Iterable[str],
+    exposure: str,
+    facts: Mapping[str, ColumnFacts],
+    acknowledge: str | Iterable[str] = (),
+) -> tuple[str, ...]:
+    """Refuse covariates that become known only after the exposure: they may be its consequence.
+
+    Parameters
+    ----------
+    covariates : iterable of str
+        Columns that are meant to remove confounding.
+    exposure : str
+        The exposure.
+    facts : mapping of str to ColumnFacts
+        What is known about the columns, from :func:`resolve_facts`.
+    acknowledge : str or iterable of str, default=()
+        Guards to override.
+
+    Returns
+    -------
+    tuple of str
+        Notes to print with the result.
+
+    Raises
+    ------
+    BadControlError
+        When a covariate becomes known after the exposure, or at no fixed day although the exposure has one or
+        is not known at baseline, unless acknowledged.
+
+    Notes
+    -----
+    A value of which only the end of follow-up is certain (day infinity) cannot be shown to precede any
+    exposure, so it is refused whatever the exposure.
+    """
+    overridden = acknowledged_guards(acknowledge)
+    used = [c for c in dict.fromkeys(covariates) if c != exposure]
+    of_exposure = _known_day(facts[exposure]) if exposure in facts else math.nan
+    days = {c: _known_day(facts[c]) for c in used if c in facts}
+    late = [c for c, day in days.items() if math.isinf(day) or day > of_exposure]
+    undeclared = [c for c in (exposure, *used) if c not in facts or math.isnan(_known_day(facts[c]))]
+    notes = (f"timing not declared: {', '.join(undeclared)}",) if undeclared else ()
+    if not late:
+        return notes
+    if BadControlError.guard in overridden:
+        return (*notes, f"acknowledged bad_control: {', '.join(late)}")
+    raise BadControlError(
+        f"Bad control: {', '.join(repr(c) for c in late)} became known after the exposure {exposure!r} or at no "
+        "fixed day, so it may be a consequence of the exposure; adjusting for it removes part of the effect or "
+        "adds bias.",
+        evidence="; ".join(f"{c} is known {_when(days[c])}" for c in late)
+        + ("" if math.isnan(of_exposure) else f"; {exposure} is known {_when(of_exposure)}"),
+        remedy="leave it out and use its value before the exposure; or "
+        'acknowledge="bad_control" to keep it as written; it will be printed with the result',
+    )
+
+
+def _when(day: float) -> str:
+    return f"on day {day:g}" if math.isfinite(day) else "only at the end of follow-up"
 
 
 def check_incorporation(
