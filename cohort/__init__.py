@@ -43,6 +43,7 @@ _WHERE = {
     # confounding and selection
     "e_value": "cohort.models.e_value",
     "manski_bounds": "cohort.models.manski_bounds",
+    "association_screen": "cohort.models.association_screen",
     # out
     "table_one": "cohort.tables.table_one",
     "regression_table": "cohort.tables.regression_table",

@@ -62,6 +62,10 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         "flair_deep",
     ),
     "two_by_two": (lambda: co.two_by_two("flair_deep", "severe_icans", data=frame()), "odds_ratio"),
+    "association_screen": (
+        lambda: co.association_screen(["flair_deep", "age_years"], ["severe_icans", "status"], frame()),
+        "flair_deep ~ severe_icans",
+    ),
     "two_by_two_counts": (lambda: co.two_by_two(12, 5, 6, 20), "risk_ratio"),
     "e_value": (lambda: co.e_value(3.9, 1.8, 8.7), "e_value"),
     "manski_bounds": (lambda: co.manski_bounds("flair_deep", frame(), by="product"), "axi-cel"),
@@ -69,6 +73,7 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
 ON_NATURAL_SCALE = {"kaplan_meier", "cumulative_incidence", "two_by_two", "two_by_two_counts"}
 ON_NATURAL_SCALE |= {"e_value", "manski_bounds"}
 FIXED_LEVEL = {"e_value"}  # limits exist at the level they were given at only
+ON_NATURAL_SCALE |= {"association_screen"}
 
 
 @pytest.fixture(scope="module", params=RESULTS)
