@@ -123,6 +123,18 @@ def build_problem(
     names = names or tuple(f"x{j}" for j in range(X.shape[1]))
     check_arrays(X, start, stop, weight, offset, ties, names)
     sets = build_risk_sets(start, stop, event, stratum, None if weight is None else weight > 0)
+    return assemble(sets, X, weight, offset, ties, names)
+
+
+def assemble(
+    sets: RiskSets,
+    X: FloatArray,
+    weight: FloatArray | None,
+    offset: FloatArray | None,
+    ties: Ties,
+    names: tuple[str, ...],
+) -> CoxProblem:
+    """Put the rows of risk sets in order, centered and scaled."""
     rows = sets.rows
     w = np.ones(len(rows)) if weight is None else weight[rows]
     Z, center, scale = standardize(X, rows, names)

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cohort.errors import EstimationError
+from cohort.estimators.baseline import BaselineHazard, baseline_hazard
 from cohort.estimators.concordance import Concordance, concordance
 from cohort.estimators.cox_problem import CoxProblem, Ties, build_problem
 from cohort.estimators.firth import ProfileLimits, maximize_penalized, profile_limits
-from cohort.estimators.partial_likelihood import Maximum, hazard_sums, maximize
+from cohort.estimators.partial_likelihood import Maximum, maximize
 from cohort.estimators.proportional_hazards import (
     TRANSFORMS,
     ProportionalHazardsTest,
@@ -26,29 +27,6 @@ from cohort.estimators.robust_variance import grouped_variance, score_residuals
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Penalty = Literal["firth"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BaselineHazard:
-    """Cumulative hazard of a patient whose covariates are all zero, at each event time.
-
-    Attributes
-    ----------
-    stratum : array of shape (G,)
-        Stratum codes.
-    time : array of shape (G,)
-        Event times.
-    n_risk, n_event : array of shape (G,)
-        Rows at risk just before, and with the event.
-    cumulative_hazard : array of shape (G,)
-        Breslow's estimate, or Efron's with Efron's approximation.
-    """
-
-    stratum: IntArray
-    time: FloatArray
-    n_risk: FloatArray
-    n_event: IntArray
-    cumulative_hazard: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,28 +162,13 @@ def fit_cox(
         n_cluster=n_cluster,
         iterations=maximum.iterations,
         concordance=concordance(risk, start, stop, event, stratum=stratum, weight=weight, group=cluster),
-        baseline=_baseline(
-            problem, maximum, 0.0 if offset is None else float(offset[problem.sets.rows].mean())
+        baseline=baseline_hazard(
+            problem, maximum.state, 0.0 if offset is None else float(offset[problem.sets.rows].mean())
         ),
         proportional_hazards={}
         if penalty
         else _proportional_hazards(problem, maximum, terms, start, stop, event),
         profile=profile,
-    )
-
-
-def _baseline(problem: CoxProblem, maximum: Maximum, mean_offset: float) -> BaselineHazard:
-    sets, state = problem.sets, maximum.state
-    steps = hazard_sums(problem, state, 1, 0)[0]
-    total = np.cumsum(steps)
-    before = np.concatenate([[0.0], total])[np.searchsorted(sets.stratum, sets.stratum, "left")]
-    at_zero = np.exp(-(problem.center / problem.scale) @ state.b - mean_offset)
-    return BaselineHazard(
-        stratum=sets.stratum,
-        time=sets.time,
-        n_risk=np.rint(sets.sums_of(np.ones(len(sets.rows)))),
-        n_event=sets.n_death,
-        cumulative_hazard=(total - before) * at_zero,
     )
 
 

@@ -62,6 +62,7 @@ class RiskSets:
     truncated: bool
     n_rows: int
     _leave: sparse.csc_array
+    _leaving: IntArray | None
     _enter: sparse.csc_array | None
     _entering: IntArray
     _die: sparse.csc_array
@@ -73,7 +74,7 @@ class RiskSets:
 
     def sums(self, v: FloatArray, Z: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return ``R' v`` of shape (G,) and ``R' (v Z)`` of shape (G, p)."""
-        self._leave.data[:] = v
+        self._leave.data[:] = v if self._leaving is None else v[self._leaving]
         first = self._leave @ Z
         if self._enter is not None:
             self._enter.data[:] = v[self._entering]
@@ -82,7 +83,10 @@ class RiskSets:
 
     def sums_of(self, v: FloatArray) -> FloatArray:
         """Return ``R' v`` of shape (G,)."""
-        zeroth = total_by_group(self.high - 1, v, self.n_times)
+        if self._leaving is None:
+            zeroth = total_by_group(self.high - 1, v, self.n_times)
+        else:
+            zeroth = total_by_group(self.high[self._leaving] - 1, v[self._leaving], self.n_times)
         if self._enter is not None:
             zeroth -= total_by_group(self.low[self._entering] - 1, v[self._entering], self.n_times)
         return self._accumulate(zeroth)
@@ -130,6 +134,7 @@ def build_risk_sets(
     event: NDArray[np.bool_],
     stratum: IntArray | None = None,
     use: NDArray[np.bool_] | None = None,
+    keep: NDArray[np.bool_] | None = None,
 ) -> RiskSets:
     """Find the event times, and for every row those at which it is at risk.
 
@@ -148,6 +153,8 @@ def build_risk_sets(
         Stratum codes from 0.
     use : array of shape (n,) or None
         Rows to use; None for all.
+    keep : array of shape (n,) or None
+        Rows to keep although no event time falls into their follow-up.
 
     Returns
     -------
@@ -163,15 +170,18 @@ def build_risk_sets(
         event = event & use
     require_event(event)
     groups, low, high, first = _positions(start, stop, event, stratum)
-    rows = np.flatnonzero(high > low if use is None else (high > low) & use)
+    wanted = high > low if keep is None else (high > low) | keep
+    rows = np.flatnonzero(wanted if use is None else wanted & use)
     if len(groups.time) > _SORT_ABOVE:
         rows = rows[np.argsort(high[rows], kind="stable")]
     low, high, happened = low[rows], high[rows], event[rows]
     G = len(groups.time)
     death = np.flatnonzero(happened)
     truncated = bool((low > first[rows]).any()) if start is not None else False
-    entering = np.flatnonzero(low > first[rows]) if truncated else np.empty(0, dtype=np.intp)
+    entering = np.flatnonzero((low > first[rows]) & (high > low)) if truncated else np.empty(0, dtype=np.intp)
     death_group = high[death] - 1
+    leaving = None if keep is None or (high > low).all() else np.flatnonzero(high > low)
+    left = np.arange(len(rows)) if leaving is None else leaving
     return RiskSets(
         rows=rows,
         low=low,
@@ -184,7 +194,8 @@ def build_risk_sets(
         n_death=np.bincount(death_group, minlength=G),
         truncated=truncated,
         n_rows=len(stop),
-        _leave=incidence(high - 1, np.arange(len(rows)), len(rows), G),
+        _leave=incidence(high[left] - 1, left, len(rows), G),
+        _leaving=leaving,
         _enter=incidence(low[entering] - 1, entering, len(rows), G) if truncated else None,
         _entering=entering,
         _die=incidence(death_group, death, len(rows), G),

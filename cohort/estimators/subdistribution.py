@@ -1,92 +1,41 @@
-"""Fine and Gray's model: risk sets that keep competing events, and the variance for estimated censoring.
+"""Fine and Gray's model of the subdistribution hazard, and its variance for estimated weights.
 
-A patient with a competing event at X stays at risk of the event of interest with weight G(t-)/G(X-), G the
-Kaplan-Meier estimate of remaining uncensored (Fine and Gray 1999, section 4). Because the weight factorizes,
-these sums too are cumulative sums, and the kernel of the partial likelihood serves unchanged.
+A patient with a competing event stays at risk of the event of interest, with the weight of being still (and, with
+late entry, already) under observation (Fine and Gray 1999, section 4; Geskus 2011). Two conventions are in use:
+
+- ``ties="breslow"``, as R's ``crr``: a patient with an event at u is at risk of censoring at u, case weights count
+  patients in the estimated distributions too, and the variance accounts for the estimated weights.
+- ``ties="efron"``, as R's ``finegray`` followed by ``coxph``: events come before censoring at the same time, the
+  estimated distributions count every row once, and the sandwich variance takes the weights as known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from cohort.estimators.cox_problem import CoxProblem, check_arrays, standardize
-from cohort.estimators.partial_likelihood import Maximum, hazard_sums, maximize
-from cohort.estimators.risk_sets import RiskSets, incidence, require_event, total_by_group
+from cohort.estimators.baseline import BaselineHazard, baseline_hazard
+from cohort.estimators.cox_problem import CoxProblem, Ties, assemble, check_arrays
+from cohort.estimators.observation_weights import ProductLimit
+from cohort.estimators.partial_likelihood import RiskState, hazard_sums, maximize
+from cohort.estimators.risk_sets import build_risk_sets
+from cohort.estimators.robust_variance import grouped_variance, score_residuals
+from cohort.estimators.subdistribution_sets import (
+    Observation,
+    Stayers,
+    SubdistributionRiskSets,
+    observation_by_group,
+    with_stayers,
+)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SubdistributionRiskSets(RiskSets):
-    """Risk sets in which rows with a competing event stay, with decreasing weight.
-
-    Attributes
-    ----------
-    tail : array of shape (m,)
-        Positions of the rows with a competing event, at risk at ``g >= high[tail]`` too.
-    tail_weight : array of shape (m,)
-        1 / G(X-) of these rows.
-    uncensored : array of shape (G,)
-        G(t-) at the event times.
-    """
-
-    tail: IntArray
-    tail_weight: FloatArray
-    uncensored: FloatArray
-    _stay: sparse.csc_array
-
-    def sums(self, v: FloatArray, Z: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return ``R' v`` of shape (G,) and ``R' (v Z)`` of shape (G, p)."""
-        zeroth, first = RiskSets.sums(self, v, Z)
-        self._stay.data[:] = v[self.tail] * self.tail_weight
-        stayed = np.cumsum(self._stay @ Z, axis=0)
-        return zeroth, first + self.uncensored[:, None] * stayed
-
-    def sums_of(self, v: FloatArray) -> FloatArray:
-        """Return ``R' v`` of shape (G,)."""
-        stayed = total_by_group(self.high[self.tail], v[self.tail] * self.tail_weight, self.n_times)
-        return RiskSets.sums_of(self, v) + self.uncensored * np.cumsum(stayed)
-
-    def spread(self, c: FloatArray) -> FloatArray:
-        """Return ``R c``: for each row the weighted sum of ``c`` over the event times it is at risk at."""
-        out = RiskSets.spread(self, c)
-        weight = self.uncensored if c.ndim == 1 else self.uncensored[:, None]
-        after = np.cumsum((weight * c)[::-1], axis=0)[::-1][self.high[self.tail]]
-        out[self.tail] += after * (self.tail_weight if c.ndim == 1 else self.tail_weight[:, None])
-        return out
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CensoringSurvival:
-    """Kaplan-Meier estimate of remaining uncensored.
-
-    Attributes
-    ----------
-    time : array of shape (k,)
-        Times of censoring.
-    n_risk, n_censor : array of shape (k,)
-        Rows followed to this time or longer, and censored at it.
-    """
-
-    time: FloatArray
-    n_risk: IntArray
-    n_censor: IntArray
-
-    def before(self, times: FloatArray) -> FloatArray:
-        """Return G(t-)."""
-        G = np.concatenate([[1.0], np.cumprod(1 - self.n_censor / self.n_risk)])
-        return np.asarray(G[np.searchsorted(self.time, times, "left")])
-
-
-def censoring_survival(stop: FloatArray, censored: NDArray[np.bool_]) -> CensoringSurvival:
-    """Estimate the distribution of censoring; a row with an event at u is still at risk of censoring at u."""
-    time, n_censor = np.unique(stop[censored], return_counts=True)
-    return CensoringSurvival(time, len(stop) - np.searchsorted(np.sort(stop), time, "left"), n_censor)
+BoolArray = NDArray[np.bool_]
+_Side = Literal["left", "right"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,17 +47,19 @@ class FineGrayFit:
     coefficients : array of shape (p,)
         Log subdistribution hazard ratios.
     covariance : array of shape (p, p)
-        Sandwich covariance that accounts for the estimated censoring distribution.
+        Sandwich covariance.
     log_likelihood, log_likelihood_null : float
         Log pseudo-likelihood at the estimate and at zero.
     wald_test : float
         Chi-squared statistic with p degrees of freedom.
     n_event, n_competing : int
         Events of interest, and competing events.
+    n_cluster : int or None
+        Groups of the sandwich variance, None when every row is its own.
     iterations : int
         Newton steps.
-    time, cumulative_hazard : array of shape (G,)
-        Baseline cumulative subdistribution hazard, of a patient whose covariates are all zero.
+    baseline : BaselineHazard
+        Cumulative baseline subdistribution hazard.
     """
 
     coefficients: FloatArray
@@ -118,150 +69,180 @@ class FineGrayFit:
     wald_test: float
     n_event: int
     n_competing: int
+    n_cluster: int | None
     iterations: int
-    time: FloatArray
-    cumulative_hazard: FloatArray
+    baseline: BaselineHazard
 
 
 def fit_fine_gray(
     X: FloatArray,
     stop: FloatArray,
-    interest: NDArray[np.bool_],
-    competing: NDArray[np.bool_],
+    interest: BoolArray,
+    competing: BoolArray,
     *,
+    start: FloatArray | None = None,
+    stratum: IntArray | None = None,
+    weight: FloatArray | None = None,
+    offset: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    censoring_group: IntArray | None = None,
+    ties: Ties = "breslow",
     names: tuple[str, ...] = (),
 ) -> FineGrayFit:
-    """Fit a Fine-Gray model with Breslow's approximation for ties.
+    """Fit a Fine-Gray model.
 
     Parameters
     ----------
     X : array of shape (n, p)
-        Covariates, without a constant.
+        Covariates, without a constant; one row per patient.
     stop : array of shape (n,)
         Times of event or censoring.
     interest, competing : array of shape (n,)
         Whether the row ends in the event of interest, or in a competing event; otherwise it is censored.
+    start : array of shape (n,) or None
+        Late entry: each row is under observation in (start, stop].
+    stratum, censoring_group : array of shape (n,) or None
+        Codes from 0 of strata with their own baseline, and of groups with their own distributions of censoring
+        and entry.
+    weight, offset : array of shape (n,) or None
+        Case weights, and a part of the linear predictor with coefficient one.
+    cluster : array of shape (n,) or None
+        Codes from 0 of the groups of the sandwich variance.
+    ties : {'breslow', 'efron'}, default='breslow'
+        Approximation for tied event times, and the conventions that go with it.
     names : tuple of str, default=()
         Names of the columns, for messages.
 
     Returns
     -------
     FineGrayFit
-        Estimates, with the variance of Fine and Gray (1999), section 5.
+        Estimates, with the variance of Fine and Gray (1999), section 5, or with Efron's approximation that of
+        Lin and Wei (1989).
 
     Raises
     ------
     EstimationError
         When the data are not valid or the likelihood has no maximum; the column is named.
     """
-    problem, G = build_subdistribution(X, stop, interest, competing, names)
+    names = names or tuple(f"x{j}" for j in range(X.shape[1]))
+    check_arrays(X, start, stop, weight, offset, ties, names)
+    w = np.ones(len(stop)) if weight is None else weight
+    observations = observation_by_group(
+        start,
+        stop,
+        ~(interest | competing),
+        np.where(w > 0, 1.0, 0.0) if ties == "efron" else w,
+        censoring_group,
+        ties == "efron",
+    )
+    base = build_risk_sets(
+        start, stop, interest, stratum, None if weight is None else weight > 0, keep=competing
+    )
+    sets = with_stayers(base, stop, competing, stratum, observations)
+    problem = assemble(sets, X, weight, offset, ties, names)
     maximum = maximize(problem)
-    V = np.linalg.inv(maximum.information)
-    own = influence(problem, maximum, stop, ~(interest | competing), G)
-    sandwich = V @ (own.T @ own) @ V
+    own = influence(problem, maximum.state, observations, w if ties == "breslow" else None)
+    V = np.asarray(np.linalg.inv(maximum.information), dtype=float)
+    sandwich, n_cluster = grouped_variance(own, V, cluster)
     b = maximum.state.b
-    at_zero = np.exp(-(problem.center / problem.scale) @ b)
     return FineGrayFit(
         coefficients=b / problem.scale,
         covariance=sandwich / np.outer(problem.scale, problem.scale),
         log_likelihood=maximum.log_likelihood,
         log_likelihood_null=maximum.log_likelihood_null,
         wald_test=float(b @ np.linalg.solve(sandwich, b)),
-        n_event=int(interest.sum()),
-        n_competing=int(competing.sum()),
+        n_event=len(sets.death),
+        n_competing=int((competing & (w > 0)).sum()),
+        n_cluster=None if cluster is None else n_cluster,
         iterations=maximum.iterations,
-        time=problem.sets.time[1:],
-        cumulative_hazard=np.cumsum(hazard_sums(problem, maximum.state, 1, 0)[0])[1:] * at_zero,
+        baseline=baseline_hazard(
+            problem, maximum.state, 0.0 if offset is None else float(offset[sets.rows].mean())
+        ),
     )
-
-
-def build_subdistribution(
-    X: FloatArray,
-    stop: FloatArray,
-    interest: NDArray[np.bool_],
-    competing: NDArray[np.bool_],
-    names: tuple[str, ...],
-) -> tuple[CoxProblem, CensoringSurvival]:
-    """Make the partial-likelihood problem of a Fine-Gray model, and the censoring distribution it rests on."""
-    names = names or tuple(f"x{j}" for j in range(X.shape[1]))
-    check_arrays(X, None, stop, None, None, "breslow", names)
-    require_event(interest)
-    G = censoring_survival(stop, ~(interest | competing))
-    moments, n_death = np.unique(stop[interest], return_counts=True)
-    # Event time 0 has no event: it holds the rows that leave before the first.
-    high = np.searchsorted(moments, stop, "right") + 1
-    n, n_times = len(stop), len(moments) + 1
-    death = np.flatnonzero(interest)
-    tail = np.flatnonzero(competing & (high < n_times))
-    sets = SubdistributionRiskSets(
-        rows=np.arange(n),
-        low=np.zeros(n, dtype=np.intp),
-        high=high,
-        end=np.full(n_times, n_times),
-        time=np.concatenate([[-np.inf], moments]),
-        stratum=np.zeros(n_times, dtype=np.intp),
-        death=death,
-        death_group=high[death] - 1,
-        n_death=np.concatenate([[0], n_death]),
-        truncated=False,
-        n_rows=n,
-        _leave=incidence(high - 1, np.arange(n), n, n_times),
-        _enter=None,
-        _entering=np.empty(0, dtype=np.intp),
-        _die=incidence(high[death] - 1, death, n, n_times),
-        tail=tail,
-        tail_weight=1 / G.before(stop[tail]),
-        uncensored=np.concatenate([[1.0], G.before(moments)]),
-        _stay=incidence(high[tail], tail, n, n_times),
-    )
-    Z, center, scale = standardize(X, sets.rows, names)
-    problem = CoxProblem(
-        sets=sets,
-        Z=Z,
-        weight=np.ones(n),
-        offset=np.zeros(n),
-        center=center,
-        scale=scale,
-        dead_weight=sets.n_death.astype(float),
-        observed=Z[death].sum(axis=0),
-        tied=None,
-        names=names,
-    )
-    return problem, G
 
 
 def influence(
     problem: CoxProblem,
-    maximum: Maximum,
-    stop: FloatArray,
-    censored: NDArray[np.bool_],
-    G: CensoringSurvival,
+    state: RiskState,
+    observations: Sequence[Observation],
+    weight: FloatArray | None,
 ) -> FloatArray:
     """Compute each row's share of the score, eta + psi of Fine and Gray (1999), section 5; shape (n, p).
 
     psi is the part of a row in the estimated weights: it counts through the rows with a competing event
-    before u whose weight at t >= u contains the censoring at u.
+    before u whose weight at t >= u contains the censoring (or entry) at u.
+
+    Parameters
+    ----------
+    problem, state : CoxProblem, RiskState
+        Data with `SubdistributionRiskSets`, and sums at the coefficients (scaled columns).
+    observations : sequence of Observation
+        Distributions of censoring and entry by group.
+    weight : array of shape (n,) or None
+        Case weights; None takes the estimated weights as known and leaves psi out.
+
+    Returns
+    -------
+    array of shape (n, p)
+        One row for each of the caller's rows.
     """
-    sets, state, Z = problem.sets, maximum.state, problem.Z
+    sets = problem.sets
     assert isinstance(sets, SubdistributionRiskSets)
-    a = hazard_sums(problem, state, 1, 0)[0]
+    residuals = score_residuals(problem, state)
+    own = np.zeros((sets.n_rows, problem.Z.shape[1]))
+    own[sets.rows] = residuals
+    if weight is None:
+        return own
+    for some, one in zip(sets.stayers, observations, strict=True):
+        own[one.rows] += weight[one.rows, None] * _psi(problem, state, some, one.censoring, 1.0)
+        if one.entry is not None:
+            own[one.rows] += weight[one.rows, None] * _psi(problem, state, some, one.entry, -1.0)
+    return own
+
+
+def _psi(
+    problem: CoxProblem, state: RiskState, some: Stayers, estimated: ProductLimit, sign: float
+) -> FloatArray:
+    """Return psi per unit of case weight; shape (m, p).
+
+    The integral over u of q(u)/Y(u) dM_i(u), M_i the martingale of censoring, or in reversed time of entry.
+    """
+    if not len(some.rows) or not len(estimated.time):
+        return np.zeros((len(estimated.own), problem.Z.shape[1]))
+    per_risk = sign * _passing(problem, state, some, estimated) / estimated.n_risk[:, None]
+    compensator = _from_zero(per_risk * (estimated.n_event / estimated.n_risk)[:, None])
+    psi = compensator[estimated.covered[:, 0]] - compensator[estimated.covered[:, 1]]
+    mine = np.flatnonzero(estimated.own >= 0)
+    psi[mine] += per_risk[estimated.own[mine]]
+    return np.asarray(psi)
+
+
+def _passing(problem: CoxProblem, state: RiskState, some: Stayers, estimated: ProductLimit) -> FloatArray:
+    """Return q(u), the share of the score that rests on weights which contain the moment u; shape (k, p).
+
+    q(u) = sum over X_i < u (for entry <= u) of r_i/GH(X_i-) times the sum over t >= u (entry > u) in their stratum
+    of GH(t-) a(t) (z_i - zbar(t)), with a the hazard increments.
+    """
+    sets = problem.sets
+    assert isinstance(sets, SubdistributionRiskSets)
+    GHa = some.observed * hazard_sums(problem, state, 1, 0)[0]
     zbar = state.S1 / state.S0[:, None]
-    eta = sets.spread(a[:, None] * zbar) - Z * sets.spread(a)[:, None]
-    eta *= state.r[:, None]
-    eta[sets.death] += Z[sets.death] - zbar[sets.death_group]
-    # q(u) = sum over X_i < u of r_i/G(X_i-) sum over t >= u of G(t-) a(t) (z_i - zbar(t))
-    order = sets.tail[np.argsort(stop[sets.tail], kind="stable")]
-    w = state.r[order] / G.before(stop[order])
-    stayed = np.searchsorted(stop[order], G.time, "left")
-    later = np.searchsorted(sets.time, G.time, "left")
-    Ga = sets.uncensored * a
-    q = _from_zero(w[:, None] * Z[order])[stayed] * _to_end(Ga[:, None])[later]
-    q -= _from_zero(w[:, None])[stayed] * _to_end(Ga[:, None] * zbar)[later]
-    compensator = _from_zero(q * (G.n_censor / G.n_risk.astype(float) ** 2)[:, None])
-    psi = -compensator[np.searchsorted(G.time, stop, "right")]
-    at = np.searchsorted(G.time, stop[censored])
-    psi[censored] += q[at] / G.n_risk[at, None]
-    return eta + psi
+    out = np.zeros((len(estimated.time), problem.Z.shape[1]))
+    side: _Side = "right" if estimated.reversed else "left"
+    firsts = np.unique(sets.begin)
+    for first in firsts.tolist():
+        last = int(sets.end[first])
+        rows = np.flatnonzero((some.since >= first) & (some.since < last)) if len(firsts) > 1 else slice(None)
+        ends = some.end[rows]
+        order = np.argsort(ends, kind="stable")
+        who, ends = some.rows[rows][order], ends[order]
+        w = state.r[who] * some.weight[rows][order]
+        stayed = np.searchsorted(ends, estimated.time, side)
+        later = np.searchsorted(sets.time[first:last], estimated.time, side)
+        a = GHa[first:last, None]
+        out += _from_zero(w[:, None] * problem.Z[who])[stayed] * _to_end(a)[later]
+        out -= _from_zero(w[:, None])[stayed] * _to_end(a * zbar[first:last])[later]
+    return out
 
 
 def _from_zero(values: FloatArray) -> FloatArray:

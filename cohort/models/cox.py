@@ -17,11 +17,14 @@ from cohort.estimators.cox_regression import CoxFit, Penalty, fit_cox
 from cohort.estimators.proportional_hazards import TRANSFORMS, Transform
 from cohort.format import fixed
 from cohort.models.cox_inputs import (
+    as_names,
+    baseline_rows,
     case_weights,
     cause,
     cautions,
     cluster_codes,
     grades,
+    numbers,
     stratum_codes,
     term_columns,
 )
@@ -234,25 +237,22 @@ class CoxRegression:
             }
         )
 
-    def baseline_hazard(self) -> pd.DataFrame:
+    def baseline_hazard(self, centered: bool = False) -> pd.DataFrame:
         """Return the cumulative hazard of a patient whose covariates are all zero or at their reference.
+
+        Parameters
+        ----------
+        centered : bool, default=False
+            Whether the covariates (the columns of categories too) are at their means, ``fit.baseline.center``,
+            and an offset at its mean, instead of zero.
 
         Returns
         -------
         DataFrame
-            ``strata, time, n_risk, n_event, estimate`` at each event time.
+            ``strata, time, n_risk, n_event, estimate`` at each event time; Breslow's estimate, or Efron's with
+            Efron's approximation.
         """
-        base = self.fit.baseline
-        names = np.array(self.strata or ("",), dtype=object)
-        return pd.DataFrame(
-            {
-                "strata": names[base.stratum],
-                "time": base.time,
-                "n_risk": base.n_risk.astype(int),
-                "n_event": base.n_event,
-                "estimate": base.cumulative_hazard,
-            }
-        )
+        return baseline_rows(self.fit.baseline, self.strata, centered)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the hazard ratios as a forest plot.
@@ -318,6 +318,7 @@ def cox(
     strata: str | Sequence[str] | None = None,
     cluster: str | None = None,
     weights: str | None = None,
+    offset: str | None = None,
     ties: Ties = "efron",
     penalty: Penalty | None = None,
     robust: bool = False,
@@ -346,6 +347,8 @@ def cox(
         Column of the groups within which patients are alike; standard errors become cluster-robust.
     weights : str, optional
         Column of case weights. With sampling or inverse-probability weights use ``robust=True``.
+    offset : str, optional
+        Column of a part of the linear predictor whose coefficient is one.
     ties : {'efron', 'breslow'}, default='efron'
         Approximation for events on the same day.
     penalty : {'firth'}, optional
@@ -406,9 +409,9 @@ def cox(
     """
     level = check_conf_level(conf_level)
     code, competing = cause(endpoint, event)
-    by = [strata] if isinstance(strata, str) else list(dict.fromkeys(strata or ()))
-    extra = [*by, *(name for name in (cluster, weights) if name is not None)]
-    columns = list(dict.fromkeys([*parse_formula(formula).columns, *by]))
+    by = as_names(strata)
+    extra = [*by, *(name for name in (cluster, weights, offset) if name is not None)]
+    columns = list(dict.fromkeys([*parse_formula(formula).columns, *by, *([offset] if offset else [])]))
     facts = resolve_facts([*columns, *grades(endpoint, event)], endpoint, data)
     notes = [
         *check_immortal_time(columns, endpoint, facts, acknowledge),
@@ -427,6 +430,7 @@ def cox(
         happened,
         stratum=stratum,
         weight=None if weights is None else case_weights(design.extra[weights]),
+        offset=None if offset is None else numbers(design.extra[offset], "offset"),
         cluster=groups,
         robust=robust,
         ties=ties,

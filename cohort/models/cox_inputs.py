@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.errors import EndpointError, EstimationError
+from cohort.estimators.baseline import BaselineHazard
 
 if TYPE_CHECKING:
     from cohort.models.design import Design
@@ -79,11 +80,21 @@ def cluster_codes(
     return pd.factorize(subject)[0].astype(np.intp), "robust standard errors, rows of one patient together"
 
 
+def as_names(columns: str | Sequence[str] | None) -> list[str]:
+    """Return column names given alone or in a sequence, each once."""
+    return [columns] if isinstance(columns, str) else list(dict.fromkeys(columns or ()))
+
+
 def case_weights(column: pd.Series) -> FloatArray:
     """Return weights as floats."""
+    return numbers(column, "weights")
+
+
+def numbers(column: pd.Series, what: str) -> FloatArray:
+    """Return a column as floats, or say what it was meant to be."""
     if not pd.api.types.is_numeric_dtype(column.dtype):
         raise EstimationError(
-            f"weights column {column.name} is not numeric",
+            f"{what} column {column.name} is not numeric",
             evidence=f"dtype {column.dtype}",
             remedy="use numbers",
         )
@@ -103,3 +114,17 @@ def cautions(n_event: int, n_coefficient: int, weighted: bool, robust: bool) -> 
     if weighted and not robust:
         notes.append("model-based standard errors take weights as counts; robust=True for other weights")
     return notes
+
+
+def baseline_rows(base: BaselineHazard, strata: Sequence[str], centered: bool) -> pd.DataFrame:
+    """Return a cumulative baseline hazard as ``strata, time, n_risk, n_event, estimate``."""
+    names = np.array(strata or ("",), dtype=object)
+    return pd.DataFrame(
+        {
+            "strata": names[base.stratum],
+            "time": base.time,
+            "n_risk": base.n_risk.astype(int),
+            "n_event": base.n_event,
+            "estimate": base.centered if centered else base.cumulative_hazard,
+        }
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,19 @@ import pandas as pd
 from scipy import stats
 
 from cohort.errors import EndpointError
+from cohort.estimators.cox_problem import Ties
 from cohort.estimators.subdistribution import FineGrayFit, fit_fine_gray
-from cohort.models.cox_inputs import cause, cautions, grades
+from cohort.models.cox_inputs import (
+    as_names,
+    baseline_rows,
+    case_weights,
+    cause,
+    cautions,
+    cluster_codes,
+    grades,
+    numbers,
+    stratum_codes,
+)
 from cohort.models.design import build_design
 from cohort.models.formula import parse_formula
 from cohort.models.ratios import draw_ratios, ratio_text
@@ -44,8 +55,14 @@ class FineGray:
         Reference category of each categorical term.
     fit : FineGrayFit
         Estimates and variance.
+    strata, censoring_strata : tuple of str
+        Labels of the strata with their own baseline, and of the groups with their own censoring distribution.
     n, n_missing : int
         Patients used, and left out because a value is missing.
+    ties : str
+        Approximation for ties, and the conventions that go with it.
+    robust : str
+        What the standard errors account for beyond the estimated weights, empty for nothing.
     conf_level : float
         Confidence level.
     unit : str
@@ -64,8 +81,12 @@ class FineGray:
     levels: tuple[str, ...]
     references: Mapping[str, str]
     fit: FineGrayFit
+    strata: tuple[str, ...]
+    censoring_strata: tuple[str, ...]
     n: int
     n_missing: int
+    ties: Ties
+    robust: str
     conf_level: float
     unit: str
     left_out: tuple[tuple[str, str, int], ...]
@@ -111,13 +132,14 @@ class FineGray:
                 "n": [self.n],
                 "n_event": [fit.n_event],
                 "n_missing": [self.n_missing],
+                "n_cluster": pd.array([fit.n_cluster], dtype="Int64"),
                 "log_likelihood": [fit.log_likelihood],
                 "log_likelihood_null": [fit.log_likelihood_null],
                 "statistic": [fit.wald_test],
                 "df": [df],
                 "p_value": [float(stats.chi2.sf(fit.wald_test, df))],
                 "method": ["wald"],
-                "ties": ["breslow"],
+                "ties": [self.ties],
                 "iterations": [fit.iterations],
                 "conf_level": [self.conf_level],
                 "unit": [self.unit],
@@ -125,15 +147,21 @@ class FineGray:
             }
         )
 
-    def baseline_hazard(self) -> pd.DataFrame:
+    def baseline_hazard(self, centered: bool = False) -> pd.DataFrame:
         """Return the cumulative subdistribution hazard of a patient whose covariates are all zero.
+
+        Parameters
+        ----------
+        centered : bool, default=False
+            Whether the covariates are at their means (``fit.baseline.center``) instead of zero.
 
         Returns
         -------
         DataFrame
-            ``time, estimate`` at each time of the event of interest.
+            ``strata, time, n_risk, n_event, estimate`` at each time of the event of interest; at risk are those
+            free of any event.
         """
-        return pd.DataFrame({"time": self.fit.time, "estimate": self.fit.cumulative_hazard})
+        return baseline_rows(self.fit.baseline, self.strata, centered)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the subdistribution hazard ratios as a forest plot.
@@ -173,10 +201,18 @@ class FineGray:
 
     def _summary(self) -> Summary:
         fit = self.fit
+        method = [f"Fine-Gray, {self.ties.capitalize()} ties"]
+        method += [f"{len(self.strata)} strata"] if self.strata else []
+        method += (
+            [f"censoring weights in {len(self.censoring_strata)} groups"] if self.censoring_strata else []
+        )
+        method += ["variance for estimated censoring weights"] if self.ties == "breslow" else []
+        method += ["sandwich variance, weights as known"] if self.ties == "efron" else []
+        method += [self.robust] if self.robust else []
         return Summary(
             sentence=f"Subdistribution hazard ratios of {self.outcome.replace('_', ' ')}, for {self.formula}",
             facts=(
-                ("method", "Fine-Gray, Breslow ties, variance for estimated censoring weights"),
+                ("method", ", ".join(method)),
                 ("patients", f"{self.n}, {fit.n_event} events, {fit.n_competing} competing events"),
                 ("left out", left_out_text(self.left_out)),
                 ("notes", "; ".join(self.notes)),
@@ -191,6 +227,12 @@ def fine_gray(
     data: pd.DataFrame | None = None,
     *,
     event: str | None = None,
+    strata: str | Sequence[str] | None = None,
+    cluster: str | None = None,
+    weights: str | None = None,
+    offset: str | None = None,
+    censoring_strata: str | Sequence[str] | None = None,
+    ties: Ties = "breslow",
     conf_level: float = 0.95,
     acknowledge: str | Iterable[str] = (),
 ) -> FineGray:
@@ -203,13 +245,27 @@ def fine_gray(
     Parameters
     ----------
     endpoint : Endpoint
-        Right-censored follow-up with at least two kinds of event.
+        Follow-up with at least two kinds of event, one row per patient; patients may enter late.
     formula : str
         Covariates, as ``"age_years + product"``.
     data : DataFrame, optional
         Columns the endpoint's own frame lacks, aligned by index label.
     event : str, optional
         The event of interest; needed when the endpoint has several.
+    strata : str or sequence of str, optional
+        Columns; every combination has its own baseline.
+    cluster : str, optional
+        Column of the groups within which patients are alike; standard errors become cluster-robust.
+    weights : str, optional
+        Column of case weights.
+    offset : str, optional
+        Column of a part of the linear predictor whose coefficient is one.
+    censoring_strata : str or sequence of str, optional
+        Columns; every combination has its own censoring (and entry) distribution. By default it is one for
+        everyone, also with ``strata``.
+    ties : {'breslow', 'efron'}, default='breslow'
+        ``breslow`` is R's ``crr``, whose variance accounts for the estimated weights; ``efron`` is R's
+        ``finegray`` followed by ``coxph``, which takes them as known.
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
@@ -227,7 +283,7 @@ def fine_gray(
     IncorporationError
         When a covariate is part of the grade that defines the event.
     EndpointError
-        When no event is chosen, none competes, or patients enter late.
+        When no event is chosen, none competes, or patients have several rows.
     EstimationError
         When the model cannot be estimated; the column is named.
 
@@ -237,13 +293,19 @@ def fine_gray(
 
     Notes
     -----
-    Breslow's approximation for ties; censoring is taken as the same for everyone. The variance accounts for the
-    estimated censoring distribution [1]_. Agrees with R cmprsk 2.2-11 ``crr`` to 1e-10
-    (``tests/reference/fine_gray``).
+    A patient with a competing event at X stays at risk with weight G(t-)H(t-)/{G(X-)H(X-)}: G the Kaplan-Meier
+    estimate of remaining uncensored, H (with late entry) the product-limit estimate of having entered [2]_.
+    The two values of ``ties`` bring the conventions of the two programs with them. With ``breslow`` a patient with
+    an event on a day still counts as at risk of censoring on it, case weights count patients in G and H too, and
+    the variance accounts for G and H being estimated ([1]_, section 5; the term of H is its mirror in reversed
+    time). With ``efron`` events precede censoring on the same day, G and H count every row once, and the sandwich
+    variance takes them as known. Agrees with R cmprsk 2.2-11 ``crr`` and survival 3.5-3 ``finegray`` with
+    ``coxph(cluster = id)`` to 1e-10 (``tests/reference/fine_gray``).
 
     References
     ----------
     .. [1] Fine JP, Gray RJ (1999). J Am Stat Assoc 94:496-509. doi:10.1080/01621459.1999.10474144
+    .. [2] Geskus RB (2011). Biometrics 67:39-49. doi:10.1111/j.1541-0420.2010.01420.x
 
     Examples
     --------
@@ -262,19 +324,32 @@ def fine_gray(
     level = check_conf_level(conf_level)
     code, competes = cause(endpoint, event)
     _require_competing(endpoint, competes)
-    columns, expressed = parse_formula(formula).columns, grades(endpoint, event)
+    by, apart = as_names(strata), as_names(censoring_strata)
+    columns = list(dict.fromkeys([*parse_formula(formula).columns, *by, *([offset] if offset else [])]))
+    expressed = grades(endpoint, event)
     facts = resolve_facts([*columns, *expressed], endpoint, data)
     notes = [
         *check_immortal_time(columns, endpoint, facts, acknowledge),
         *check_incorporation(columns, expressed, facts, acknowledge),
     ]
-    design = build_design(formula, data, endpoint, intercept=False)
+    extra = [*by, *apart, *(name for name in (cluster, weights, offset) if name is not None)]
+    design = build_design(formula, data, endpoint, intercept=False, extra=extra)
     happened = endpoint.event[design.rows]
+    stratum, labels = stratum_codes(design, by)
+    censoring_group, censoring_labels = stratum_codes(design, apart)
+    groups, robust_text = cluster_codes(design, cluster, False, None)
     fit = fit_fine_gray(
         design.X,
         endpoint.stop[design.rows].astype(float),
         happened == code,
         (happened > 0) & (happened != code),
+        start=endpoint.start[design.rows] if (endpoint.start != 0).any() else None,
+        stratum=stratum,
+        weight=None if weights is None else case_weights(design.extra[weights]),
+        offset=None if offset is None else numbers(design.extra[offset], "offset"),
+        cluster=groups,
+        censoring_group=censoring_group,
+        ties=ties,
         names=design.names,
     )
     return FineGray(
@@ -284,8 +359,12 @@ def fine_gray(
         levels=design.levels,
         references=design.references,
         fit=fit,
+        strata=labels,
+        censoring_strata=censoring_labels,
         n=len(design.rows),
         n_missing=design.n_missing,
+        ties=ties,
+        robust=robust_text,
         conf_level=level,
         unit=endpoint.unit,
         left_out=(*(("", reason, n) for reason, n in endpoint.excluded), *design.left_out),
@@ -293,6 +372,11 @@ def fine_gray(
             *notes,
             *endpoint.notes,
             *cautions(fit.n_event, len(design.names), weighted=False, robust=False),
+            *(
+                ["censoring weights count every row once, as R finegray"]
+                if weights and ties == "efron"
+                else []
+            ),
         ),
         acknowledged=tuple(dict.fromkeys([*endpoint.acknowledged, *acknowledged_guards(acknowledge)])),
     )
@@ -305,12 +389,10 @@ def _require_competing(endpoint: Endpoint, competes: bool) -> None:
             evidence=f"events: {', '.join(endpoint.states)}",
             remedy="use cox, or make an endpoint that names the competing events",
         )
-    n_late = int((endpoint.start > 0).sum())
-    if endpoint.counting or n_late:
+    if endpoint.counting:
         raise EndpointError(
-            "the Fine-Gray model here needs right-censored follow-up from time zero",
-            evidence="the endpoint is in (start, stop] rows"
-            if endpoint.counting
-            else f"{n_late} rows enter late",
-            remedy="use cox with event= for cause-specific hazards, or a landmark",
+            "the Fine-Gray model needs one row per patient",
+            evidence=f"{endpoint.n_subjects} patients in {len(endpoint.stop)} (start, stop] rows",
+            remedy="use cox with event= for cause-specific hazards, or a landmark; late entry is entry= of "
+            "Endpoint.from_columns",
         )

@@ -79,6 +79,34 @@ def test_estimates_and_standard_errors(model, fits, expected):
     np.testing.assert_allclose(tidy["std_error"], values(expected, model, "std_error"), rtol=DIRECT)
 
 
+def test_offset(data, expected):
+    fit = co.cox(endpoint(data, "offset"), "age + sex", offset="shift")
+    tidy, glance = fit.tidy(), fit.glance().iloc[0]
+    np.testing.assert_allclose(tidy["estimate"], values(expected, "offset", "estimate"), rtol=DIRECT)
+    np.testing.assert_allclose(tidy["std_error"], values(expected, "offset", "std_error"), rtol=DIRECT)
+    for quantity in ("log_likelihood", "log_likelihood_null", "concordance", "concordance_std_error"):
+        np.testing.assert_allclose(glance[quantity], values(expected, "offset", quantity), rtol=DIRECT)
+
+
+def test_baseline_far_from_zero_is_given_at_the_means(data):
+    # exp(-1 000 000 b) is zero; the hazard at the means is that of the same covariate before it was moved.
+    near, far = (
+        co.cox(endpoint(frame, ""), "age") for frame in (data, data.assign(age=data["age"] + 1_000_000))
+    )
+    assert (far.baseline_hazard()["estimate"] == 0).all()
+    np.testing.assert_allclose(
+        far.baseline_hazard(centered=True)["estimate"],
+        near.baseline_hazard(centered=True)["estimate"],
+        rtol=1e-9,
+    )
+    shift = near.fit.coefficients[0] * near.fit.baseline.center[0]
+    np.testing.assert_allclose(
+        near.baseline_hazard(centered=True)["estimate"],
+        near.baseline_hazard()["estimate"] * np.exp(shift),
+        rtol=1e-12,
+    )
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_likelihood_tests_and_concordance(model, fits, expected):
     glance, tests = fits[model].glance().iloc[0], fits[model].global_tests().set_index("method")["statistic"]
