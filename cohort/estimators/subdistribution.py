@@ -101,13 +101,14 @@ def fit_fine_gray(
         Whether the row ends in the event of interest, or in a competing event; otherwise it is censored.
     start : array of shape (n,) or None
         Late entry: each row is under observation in (start, stop].
-    stratum, censoring_group : array of shape (n,) or None
-        Codes from 0 of strata with their own baseline, and of groups with their own distributions of censoring
-        and entry.
+    stratum : array of shape (n,) or None
+        Codes from 0 of strata with their own baseline.
     weight, offset : array of shape (n,) or None
         Case weights, and a part of the linear predictor with coefficient one.
     cluster : array of shape (n,) or None
         Codes from 0 of the groups of the sandwich variance.
+    censoring_group : array of shape (n,) or None
+        Codes from 0 of groups with their own distributions of censoring and entry.
     ties : {'breslow', 'efron'}, default='breslow'
         Approximation for tied event times, and the conventions that go with it.
     names : tuple of str, default=()
