@@ -44,6 +44,8 @@ _WHERE = {
     "e_value": "cohort.models.e_value",
     "manski_bounds": "cohort.models.manski_bounds",
     "association_screen": "cohort.models.association_screen",
+    "export_aggregates": "cohort.models.export_aggregates",
+    "pool_registries": "cohort.models.pool_registries",
     # out
     "table_one": "cohort.tables.table_one",
     "regression_table": "cohort.tables.regression_table",

@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import re
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,13 @@ def competing() -> co.Endpoint:
     return co.Endpoint.from_columns(frame(), time="days", event="status", states={1: "relapse", 2: "nrm"})
 
 
+def pooled() -> Any:
+    folder = tempfile.mkdtemp()
+    for site, rows in {"north": frame()[:75], "south": frame()[75:]}.items():
+        co.export_aggregates({"age": co.odds_ratio("severe_icans ~ age_years", rows)}, folder, site=site)
+    return co.pool_registries(folder)
+
+
 # Each: how the result is made, and a term (or group) its text() is about.
 RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "cox": (lambda: co.cox(survival(), "age_years + product"), "age_years"),
@@ -66,6 +74,7 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: co.association_screen(["flair_deep", "age_years"], ["severe_icans", "status"], frame()),
         "flair_deep ~ severe_icans",
     ),
+    "pool_registries": (pooled, "age_years"),
     "two_by_two_counts": (lambda: co.two_by_two(12, 5, 6, 20), "risk_ratio"),
     "e_value": (lambda: co.e_value(3.9, 1.8, 8.7), "e_value"),
     "manski_bounds": (lambda: co.manski_bounds("flair_deep", frame(), by="product"), "axi-cel"),
