@@ -162,6 +162,8 @@ def standardize(
     blocks = [slice(begin, begin + BLOCK) for begin in range(0, n, BLOCK)]
     ones = np.ones(min(n, BLOCK))
     everyone = n == len(X) and np.array_equal(rows, np.arange(n))
+    if not everyone and not X.flags.c_contiguous:
+        X = np.ascontiguousarray(X)
     for block in blocks:
         Z[block] = X[block] if everyone else X[rows[block]]
         center += ones[: len(Z[block])] @ Z[block]

@@ -22,7 +22,7 @@ from cohort.estimators.proportional_hazards import (
     proportional_hazards_tests,
     transformed_times,
 )
-from cohort.estimators.robust_variance import grouped_variance, score_residuals
+from cohort.estimators.robust_variance import grouped_variance, score_residuals, wald_statistic
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -42,7 +42,8 @@ class CoxFit:
     log_likelihood, log_likelihood_null : float
         At the estimate and at zero, penalized when there is a penalty.
     score_test, wald_test : float
-        Chi-squared statistics with p degrees of freedom; the Wald test uses the reported covariance.
+        Chi-squared statistics with p degrees of freedom; the Wald test uses the reported covariance, and is NaN
+        when that has no full rank (no more clusters than coefficients).
     n_event : int
         Rows with the event.
     n_cluster : int or None
@@ -157,7 +158,7 @@ def fit_cox(
         log_likelihood=maximum.log_likelihood,
         log_likelihood_null=maximum.log_likelihood_null,
         score_test=maximum.score_test,
-        wald_test=float(b @ np.linalg.solve(sandwich, b)),
+        wald_test=wald_statistic(b, sandwich, n_cluster),
         n_event=len(problem.sets.death),
         n_cluster=n_cluster,
         iterations=maximum.iterations,

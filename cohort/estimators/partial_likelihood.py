@@ -26,6 +26,9 @@ _MAX_HALVINGS = 25
 _DECREMENT = 1e-12
 # Share of the information at b = 0 below which a direction has run off to infinity.
 _VANISHED = 1e-7
+# Share of a column's variance, over the events, that is rounding of sums over many strata.
+_NOTHING = 1e-11
+_FIRTH = 'write penalty="firth", which has a finite estimate and profile-likelihood limits'
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +107,9 @@ def evaluate(problem: CoxProblem, b: FloatArray) -> RiskState:
         r = np.exp(eta)
         r *= problem.weight
         S0, S1 = sets.sums(r, Z)
+        if (problem.dead_weight <= 0).any():
+            # A resample without events at a time: nothing is divided by its risk set, which may be empty.
+            S0[problem.dead_weight <= 0] = 1.0
         if problem.tied is None:
             D0, D1, phi, w = np.zeros(0), np.zeros((0, Z.shape[1])), S0, problem.dead_weight
         else:
@@ -194,13 +200,15 @@ def weighted_grams(Z: FloatArray, weights: Sequence[FloatArray]) -> list[FloatAr
     return out
 
 
-def maximize(problem: CoxProblem) -> Maximum:
+def maximize(problem: CoxProblem, monotone_remedy: str = _FIRTH) -> Maximum:
     """Maximize the partial likelihood by Newton's method with step halving.
 
     Parameters
     ----------
     problem : CoxProblem
         Data.
+    monotone_remedy : str, optional
+        What to do when the likelihood has no maximum, for the message.
 
     Returns
     -------
@@ -213,22 +221,62 @@ def maximize(problem: CoxProblem) -> Maximum:
         When a column carries no information, or the likelihood has no maximum because a column separates the
         events (monotone likelihood); the column is named.
     """
-    state = null = evaluate(problem, np.zeros(problem.Z.shape[1]))
-    U, info = score(problem, state), information(problem, state)
-    null_information = info
+    null = evaluate(problem, np.zeros(problem.Z.shape[1]))
+    U, info = score(problem, null), information(problem, null)
     require_information(problem, info)
     score_test = float(U @ np.linalg.solve(info, U))
+    state, final, iterations = climb(problem, null, info, info, monotone_remedy)
+    return Maximum(state, final, state.log_likelihood, null.log_likelihood, score_test, iterations)
+
+
+def climb(
+    problem: CoxProblem,
+    state: RiskState,
+    info: FloatArray,
+    reference: FloatArray,
+    monotone_remedy: str = _FIRTH,
+) -> tuple[RiskState, FloatArray, int]:
+    """Take Newton steps, halved where the likelihood would fall, from one state to the maximum.
+
+    Parameters
+    ----------
+    problem, state : CoxProblem, RiskState
+        Data, and sums at the coefficients to begin with.
+    info : array of shape (p, p)
+        Information there.
+    reference : array of shape (p, p)
+        Information against which it is judged whether a direction has run off to infinity.
+    monotone_remedy : str, optional
+        What to do when there is no maximum, for the message.
+
+    Returns
+    -------
+    state : RiskState
+        Sums at the maximum.
+    info : array of shape (p, p)
+        Information at the maximum.
+    iterations : int
+        Newton steps.
+
+    Raises
+    ------
+    EstimationError
+        When the likelihood has no maximum; the column is named.
+    """
+    U = score(problem, state)
     for iteration in range(1, _MAX_ITERATIONS + 1):
-        step = _newton_step(problem, info, null_information, U)
+        if _vanished(info, reference):
+            break
+        step = np.asarray(np.linalg.solve(info, U), dtype=float)
         following = _halved(problem, state, step)
         if following is None:
             break
         state = following
         info = information(problem, state)
         if U @ step < _DECREMENT:
-            return Maximum(state, info, state.log_likelihood, null.log_likelihood, score_test, iteration)
+            return state, info, iteration
         U = score(problem, state)
-    raise _monotone(problem, info, null_information)
+    raise _monotone(problem, info, reference, monotone_remedy)
 
 
 def _halved(problem: CoxProblem, state: RiskState, step: FloatArray) -> RiskState | None:
@@ -242,21 +290,21 @@ def _halved(problem: CoxProblem, state: RiskState, step: FloatArray) -> RiskStat
     return None
 
 
-def _newton_step(
-    problem: CoxProblem, info: FloatArray, null_information: FloatArray, U: FloatArray
-) -> FloatArray:
+def _vanished(info: FloatArray, reference: FloatArray) -> bool:
+    """Tell whether some direction has next to none of its information left."""
     try:
-        inverse = np.linalg.inv(np.linalg.cholesky(null_information))
+        inverse = np.linalg.inv(np.linalg.cholesky(reference))
         share = np.linalg.eigvalsh(inverse @ info @ inverse.T)[0]
     except np.linalg.LinAlgError:
-        share = 0.0
-    if not share > _VANISHED:
-        raise _monotone(problem, info, null_information)
-    return np.asarray(np.linalg.solve(info, U))
+        return True
+    return not share > _VANISHED
 
 
 def require_information(problem: CoxProblem, info: FloatArray) -> None:
     """Raise, naming the column, when the information at zero is singular."""
+    own = np.diag(info) / _total_information(problem)
+    if (own <= _NOTHING).any():
+        raise no_information(problem.names[int(np.argmin(own))])
     dependent = first_dependent(info / _total_information(problem))
     if dependent is None:
         return
@@ -276,7 +324,9 @@ def _total_information(problem: CoxProblem) -> float:
     return float(problem.dead_weight.sum())
 
 
-def _monotone(problem: CoxProblem, info: FloatArray, null_information: FloatArray) -> EstimationError:
+def _monotone(
+    problem: CoxProblem, info: FloatArray, null_information: FloatArray, remedy: str
+) -> EstimationError:
     """Name the columns along which the likelihood keeps rising: where least information is left."""
     root = np.sqrt(np.diag(null_information))
     _, vectors = np.linalg.eigh(info / np.outer(root, root))
@@ -285,5 +335,5 @@ def _monotone(problem: CoxProblem, info: FloatArray, null_information: FloatArra
     return EstimationError(
         f"monotone likelihood: the estimate of {', '.join(columns)} is infinite",
         evidence=f"{len(problem.sets.death)} events; at each the patient has the extreme value among those at risk",
-        remedy='write penalty="firth", which has a finite estimate and profile-likelihood limits',
+        remedy=remedy,
     )

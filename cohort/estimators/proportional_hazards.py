@@ -26,7 +26,7 @@ class ProportionalHazardsTest:
     Attributes
     ----------
     statistic, df, p_value : array of shape (n_terms + 1,)
-        Chi-squared statistics by term; the last is the global test.
+        Chi-squared statistics by term; the last is the global test. NaN where the events tell nothing of it.
     """
 
     statistic: FloatArray
@@ -75,11 +75,19 @@ def _score_tests(
     remaining = squared - cross @ np.linalg.solve(info, cross)
     statistic, df = [], []
     for columns in [*terms, list(range(len(U)))]:
-        u = U[columns]
-        statistic.append(float(u @ np.linalg.solve(remaining[np.ix_(columns, columns)], u)))
+        statistic.append(_quadratic(U[columns], remaining[np.ix_(columns, columns)]))
         df.append(float(len(columns)))
     x, nu = np.array(statistic), np.array(df)
     return ProportionalHazardsTest(x, nu, np.asarray(stats.chi2.sf(x, nu)))
+
+
+def _quadratic(u: FloatArray, variance: FloatArray) -> float:
+    """Return u' V^-1 u; NaN where nothing is left to test with, as when all events share one time."""
+    try:
+        np.linalg.cholesky(variance)
+    except np.linalg.LinAlgError:
+        return float("nan")
+    return float(u @ np.linalg.solve(variance, u))
 
 
 def schoenfeld_sums(problem: CoxProblem, state: RiskState) -> FloatArray:

@@ -108,8 +108,9 @@ class RiskSets:
 
     def _accumulate(self, values: FloatArray) -> FloatArray:
         """Sum from the last event time of each stratum backwards, so that small risk sets stay exact."""
-        total = np.zeros((len(values) + 1, *values.shape[1:]))
-        total[:-1] = np.cumsum(values[::-1], axis=0)[::-1]
+        total = np.empty((len(values) + 1, *values.shape[1:]))
+        total[-1] = 0
+        np.cumsum(values[::-1], axis=0, out=total[:-1][::-1])
         return total[:-1] if self.end[0] == self.n_times else total[:-1] - total[self.end]
 
 

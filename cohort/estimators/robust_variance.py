@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cohort.estimators.cox_problem import CoxProblem
+from cohort.errors import EstimationError
+from cohort.estimators.cox_problem import BLOCK, CoxProblem
 from cohort.estimators.partial_likelihood import RiskState, hazard_sums
 
 FloatArray = NDArray[np.float64]
@@ -42,8 +43,10 @@ def score_residuals(problem: CoxProblem, state: RiskState) -> FloatArray:
         b1 = q[1][:, None] * state.S1 - q[2][:, None] * state.D1
         B[sets.death] -= b1[sets.death_group]
     # -r (z A - B), in place
-    B -= Z * A[:, None]
-    B *= state.r[:, None]
+    for begin in range(0, len(B), BLOCK):
+        block = slice(begin, begin + BLOCK)
+        B[block] -= Z[block] * A[block, None]
+        B[block] *= state.r[block, None]
     zbar = a[0][:, None] * state.S1
     if len(a) > 1:
         zbar -= a[1][:, None] * state.D1
@@ -73,9 +76,30 @@ def grouped_variance(
         Sandwich covariance.
     int
         Number of groups.
+
+    Raises
+    ------
+    EstimationError
+        With a single group: its residuals sum to zero, and so would the variance.
     """
     if group is None:
         return covariance @ (residuals.T @ residuals) @ covariance, len(residuals)
     n_group = int(group.max()) + 1
+    if n_group < 2:
+        raise EstimationError(
+            "cluster-robust standard errors need several clusters",
+            evidence=f"1 cluster of {len(group)} rows",
+            remedy="leave cluster= out, or name the column of the groups that are independent of each other",
+        )
     sums = np.column_stack([np.bincount(group, column, minlength=n_group) for column in residuals.T])
     return covariance @ (sums.T @ sums) @ covariance, n_group
+
+
+def wald_statistic(b: FloatArray, covariance: FloatArray, n_group: int | None) -> float:
+    """Return b' V^-1 b; NaN when fewer groups than coefficients, or as many, leave V without full rank."""
+    if n_group is not None and n_group <= len(b):
+        return float("nan")
+    try:
+        return float(b @ np.linalg.solve(covariance, b))
+    except np.linalg.LinAlgError:
+        return float("nan")

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cohort.estimators.baseline import BaselineHazard, baseline_hazard
-from cohort.estimators.cox_problem import CoxProblem, Ties, assemble, check_arrays
+from cohort.estimators.cox_problem import BLOCK, CoxProblem, Ties, assemble, check_arrays
 from cohort.estimators.observation_weights import ProductLimit
 from cohort.estimators.partial_likelihood import RiskState, hazard_sums, maximize
 from cohort.estimators.risk_sets import build_risk_sets
-from cohort.estimators.robust_variance import grouped_variance, score_residuals
+from cohort.estimators.robust_variance import grouped_variance, score_residuals, wald_statistic
 from cohort.estimators.subdistribution_sets import (
     Observation,
     Stayers,
@@ -35,6 +35,7 @@ from cohort.estimators.subdistribution_sets import (
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
+_MONOTONE_REMEDY = "merge the sparse categories, or describe the groups with cumulative_incidence"
 _Side = Literal["left", "right"]
 
 
@@ -51,9 +52,12 @@ class FineGrayFit:
     log_likelihood, log_likelihood_null : float
         Log pseudo-likelihood at the estimate and at zero.
     wald_test : float
-        Chi-squared statistic with p degrees of freedom.
+        Chi-squared statistic with p degrees of freedom; NaN without full rank.
     n_event, n_competing : int
         Events of interest, and competing events.
+    n_curtailed : int
+        Competing events whose weight falls to zero before the last event time, because the follow-up of their
+        censoring group ends.
     n_cluster : int or None
         Groups of the sandwich variance, None when every row is its own.
     iterations : int
@@ -69,6 +73,7 @@ class FineGrayFit:
     wald_test: float
     n_event: int
     n_competing: int
+    n_curtailed: int
     n_cluster: int | None
     iterations: int
     baseline: BaselineHazard
@@ -141,7 +146,7 @@ def fit_fine_gray(
     )
     sets = with_stayers(base, stop, competing, stratum, observations)
     problem = assemble(sets, X, weight, offset, ties, names)
-    maximum = maximize(problem)
+    maximum = maximize(problem, _MONOTONE_REMEDY)
     own = influence(problem, maximum.state, observations, w if ties == "breslow" else None)
     V = np.asarray(np.linalg.inv(maximum.information), dtype=float)
     sandwich, n_cluster = grouped_variance(own, V, cluster)
@@ -151,9 +156,10 @@ def fit_fine_gray(
         covariance=sandwich / np.outer(problem.scale, problem.scale),
         log_likelihood=maximum.log_likelihood,
         log_likelihood_null=maximum.log_likelihood_null,
-        wald_test=float(b @ np.linalg.solve(sandwich, b)),
+        wald_test=wald_statistic(b, sandwich, n_cluster),
         n_event=len(sets.death),
         n_competing=int((competing & (w > 0)).sum()),
+        n_curtailed=sum(int((some.observed[sets.end[some.since] - 1] == 0).sum()) for some in sets.stayers),
         n_cluster=None if cluster is None else n_cluster,
         iterations=maximum.iterations,
         baseline=baseline_hazard(
@@ -189,33 +195,47 @@ def influence(
     """
     sets = problem.sets
     assert isinstance(sets, SubdistributionRiskSets)
-    residuals = score_residuals(problem, state)
     own = np.zeros((sets.n_rows, problem.Z.shape[1]))
-    own[sets.rows] = residuals
+    own[sets.rows] = score_residuals(problem, state)
     if weight is None:
         return own
     for some, one in zip(sets.stayers, observations, strict=True):
-        own[one.rows] += weight[one.rows, None] * _psi(problem, state, some, one.censoring, 1.0)
+        _add_psi(own, problem, state, some, one.rows, one.censoring, weight)
         if one.entry is not None:
-            own[one.rows] += weight[one.rows, None] * _psi(problem, state, some, one.entry, -1.0)
+            _add_psi(own, problem, state, some, one.rows, one.entry, weight)
     return own
 
 
-def _psi(
-    problem: CoxProblem, state: RiskState, some: Stayers, estimated: ProductLimit, sign: float
-) -> FloatArray:
-    """Return psi per unit of case weight; shape (m, p).
+def _add_psi(
+    own: FloatArray,
+    problem: CoxProblem,
+    state: RiskState,
+    some: Stayers,
+    rows: IntArray,
+    estimated: ProductLimit,
+    weight: FloatArray,
+) -> None:
+    """Add psi of one group's rows, block by block so that nothing of the size of the data is made.
 
-    The integral over u of q(u)/Y(u) dM_i(u), M_i the martingale of censoring, or in reversed time of entry.
+    psi is the integral over u of q(u)/Y(u) dM_i(u), M_i the martingale of censoring, or in reversed time of entry,
+    where the weights grow instead of fall.
     """
     if not len(some.rows) or not len(estimated.time):
-        return np.zeros((len(estimated.own), problem.Z.shape[1]))
-    per_risk = sign * _passing(problem, state, some, estimated) / estimated.n_risk[:, None]
+        return
+    per_risk = _passing(problem, state, some, estimated)
+    per_risk *= ((-1.0 if estimated.reversed else 1.0) / estimated.n_risk)[:, None]
     compensator = _from_zero(per_risk * (estimated.n_event / estimated.n_risk)[:, None])
-    psi = compensator[estimated.covered[:, 0]] - compensator[estimated.covered[:, 1]]
-    mine = np.flatnonzero(estimated.own >= 0)
-    psi[mine] += per_risk[estimated.own[mine]]
-    return np.asarray(psi)
+    first, last = estimated.covered.T
+    late = bool(first.any())
+    for begin in range(0, len(rows), BLOCK):
+        block = slice(begin, begin + BLOCK)
+        psi = -compensator[last[block]]
+        if late:
+            psi += compensator[first[block]]
+        mine = np.flatnonzero(estimated.own[block] >= 0)
+        psi[mine] += per_risk[estimated.own[block][mine]]
+        psi *= weight[rows[block], None]
+        own[rows[block]] += psi
 
 
 def _passing(problem: CoxProblem, state: RiskState, some: Stayers, estimated: ProductLimit) -> FloatArray:

@@ -71,7 +71,7 @@ class SubdistributionRiskSets(RiskSets):
             some._stay.data[:] = v[some.rows] * some.weight
             stayed = self._since_begin(some._stay @ Z)
             stayed *= some.observed[:, None]
-            first = first + stayed
+            first += stayed
         return zeroth, first
 
     def sums_of(self, v: FloatArray) -> FloatArray:
@@ -79,7 +79,7 @@ class SubdistributionRiskSets(RiskSets):
         out = RiskSets.sums_of(self, v)
         for some in self.stayers:
             entered = total_by_group(some.since, v[some.rows] * some.weight, self.n_times)
-            out = out + some.observed * self._since_begin(entered)
+            out += some.observed * self._since_begin(entered)
         return out
 
     def spread(self, c: FloatArray) -> FloatArray:

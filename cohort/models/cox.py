@@ -228,6 +228,13 @@ class CoxRegression:
                 remedy="fit without penalty to test" if self.penalty else 'write transform="km"',
             )
         test = tests[transform]
+        if np.isnan(test.statistic[-1]):
+            raise EstimationError(
+                "proportional hazards cannot be tested: too little is left beside the estimates",
+                evidence=f"{self.fit.n_event} events at {len(np.unique(self.fit.baseline.time))} different times, "
+                f"{len(self.terms)} coefficients",
+                remedy="describe the curves with kaplan_meier(by=) instead",
+            )
         return pd.DataFrame(
             {
                 "term": [*dict.fromkeys(self.terms), "GLOBAL"],
@@ -461,7 +468,7 @@ def cox(
         notes=(
             *notes,
             *endpoint.notes,
-            *cautions(fit.n_event, len(design.names), weights is not None, bool(robust_text)),
+            *cautions(fit.n_event, len(design.names), weights is not None, bool(robust_text), fit.n_cluster),
         ),
         acknowledged=tuple(dict.fromkeys([*endpoint.acknowledged, *acknowledged_guards(acknowledge)])),
     )

@@ -20,6 +20,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 _EVENTS_PER_COEFFICIENT = 10
+# Below this many clusters a sandwich variance is known to be biased downwards.
+_CLUSTERS = 20
 
 
 def cause(endpoint: Endpoint, event: str | None) -> tuple[int, bool]:
@@ -106,13 +108,17 @@ def term_columns(terms: Sequence[str]) -> list[list[int]]:
     return [[j for j, other in enumerate(terms) if other == term] for term in dict.fromkeys(terms)]
 
 
-def cautions(n_event: int, n_coefficient: int, weighted: bool, robust: bool) -> list[str]:
+def cautions(
+    n_event: int, n_coefficient: int, weighted: bool, robust: bool, n_cluster: int | None = None
+) -> list[str]:
     """Return what a reader should be told about the fit."""
     notes = []
     if n_event < _EVENTS_PER_COEFFICIENT * n_coefficient:
         notes.append(f"sparse data: {n_event} events for {n_coefficient} coefficients")
     if weighted and not robust:
         notes.append("model-based standard errors take weights as counts; robust=True for other weights")
+    if n_cluster is not None and n_cluster < _CLUSTERS:
+        notes.append(f"only {n_cluster} clusters: robust standard errors tend to be too small")
     return notes
 
 

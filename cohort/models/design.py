@@ -136,7 +136,8 @@ def build_design(
             evidence=_left_out_text(left_out) or "the frame has no rows",
             remedy="leave the column with the most missing values out of the formula",
         )
-    columns = {name: usable[name].iloc[rows] for name in parsed.columns}
+    whole = len(rows) == len(frame)
+    columns = {name: usable[name] if whole else usable[name].iloc[rows] for name in parsed.columns}
     X, names, terms, levels = build_matrix(parsed, columns)
     if check:
         check_columns(X, names)

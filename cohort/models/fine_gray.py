@@ -371,7 +371,8 @@ def fine_gray(
         notes=(
             *notes,
             *endpoint.notes,
-            *cautions(fit.n_event, len(design.names), weighted=False, robust=False),
+            *cautions(fit.n_event, len(design.names), False, False, fit.n_cluster),
+            *_curtailed(fit.n_curtailed),
             *(
                 ["censoring weights count every row once, as R finegray"]
                 if weights and ties == "efron"
@@ -380,6 +381,12 @@ def fine_gray(
         ),
         acknowledged=tuple(dict.fromkeys([*endpoint.acknowledged, *acknowledged_guards(acknowledge)])),
     )
+
+
+def _curtailed(n: int) -> list[str]:
+    if not n:
+        return []
+    return [f"{n} competing events leave the risk sets where the follow-up of their censoring stratum ends"]
 
 
 def _require_competing(endpoint: Endpoint, competes: bool) -> None:

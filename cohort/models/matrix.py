@@ -15,6 +15,7 @@ from cohort.models.formula import ParsedFormula
 
 FloatArray = NDArray[np.float64]
 Names = tuple[str, ...]
+_LARGEST = 1e100
 
 
 def build_matrix(
@@ -160,6 +161,13 @@ def check_columns(X: FloatArray, names: Sequence[str]) -> None:
             f"column {names[j]} is constant",
             evidence=f"one value in the {len(X)} rows used",
             remedy=f"leave {names[j]} out of the formula",
+        )
+    extreme = (np.maximum(np.abs(lowest), np.abs(highest)) > _LARGEST) | (highest - lowest < 1 / _LARGEST)
+    for j in np.flatnonzero(extreme).tolist():
+        raise EstimationError(
+            f"column {names[j]} has numbers too large or too small to square",
+            evidence=f"largest beyond {_LARGEST:.0e} or range below {1 / _LARGEST:.0e}",
+            remedy=f"check the unit of {names[j]}",
         )
     Z = X - X.mean(axis=0)
     scale = np.sqrt(np.einsum("ij,ij->j", Z, Z))

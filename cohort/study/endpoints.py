@@ -324,8 +324,12 @@ def _numbers(data: pd.DataFrame, column: str) -> FloatArray:
             remedy="Give times as numbers since the origin, for example "
             '(frame["death_date"] - frame["infusion_date"]).dt.days',
         )
+    plain = isinstance(values.dtype, np.dtype)
     numbers = np.asarray(
-        values.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64
+        values.to_numpy(dtype=np.float64)
+        if plain
+        else values.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan),
+        dtype=np.float64,
     )
     if np.isinf(numbers).any():
         raise EndpointError(

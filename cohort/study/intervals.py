@@ -22,20 +22,33 @@ class IntervalCheck:
     overlap : int
         Intervals that start before the subject's previous one ended.
     gap : int
-        Intervals that start after the subject's previous one ended; allowed, the subject was not observed.
+        Intervals that start after the subject's previous one ended, in the same state; allowed, the subject was
+        not observed.
     duplicate : int
         Intervals equal to the subject's previous one.
     n_subjects : int
-        Subjects with an overlap or a duplicate.
+        Subjects with an overlap, a duplicate, a jump or a teleport.
+    jump : int
+        Intervals that begin, after a gap, in another state than the previous one ended in.
+    teleport : int
+        Intervals that follow without a gap and begin in another state than the previous one ended in.
     """
 
     overlap: int
     gap: int
     duplicate: int
     n_subjects: int
+    jump: int = 0
+    teleport: int = 0
 
 
-def classify_intervals(start: FloatArray, stop: FloatArray, subject: IntArray) -> IntervalCheck:
+def classify_intervals(
+    start: FloatArray,
+    stop: FloatArray,
+    subject: IntArray,
+    state: IntArray | None = None,
+    event: IntArray | None = None,
+) -> IntervalCheck:
     """Classify how each interval follows the subject's previous one.
 
     Parameters
@@ -44,6 +57,9 @@ def classify_intervals(start: FloatArray, stop: FloatArray, subject: IntArray) -
         Intervals (start, stop].
     subject : array of shape (n_rows,)
         Code of the subject.
+    state, event : array of shape (n_rows,) or None
+        State in which each interval begins, and code of the state its event leads to (0 for no event); given
+        together, changes of state without an event are found.
 
     Returns
     -------
@@ -56,8 +72,20 @@ def classify_intervals(start: FloatArray, stop: FloatArray, subject: IntArray) -
     duplicate = same & (begin[1:] == begin[:-1]) & (end[1:] == end[:-1])
     overlap = same & ~duplicate & (begin[1:] < end[:-1])
     gap = same & (begin[1:] > end[:-1])
-    at_fault = np.unique(who[1:][duplicate | overlap])
-    return IntervalCheck(int(overlap.sum()), int(gap.sum()), int(duplicate.sum()), len(at_fault))
+    moved = np.zeros(len(same), dtype=bool)
+    if state is not None and event is not None:
+        began = state[order]
+        ended = np.where(event[order] > 0, event[order], began)
+        moved = same & ~duplicate & ~overlap & (began[1:] != ended[:-1])
+    at_fault = np.unique(who[1:][duplicate | overlap | moved])
+    return IntervalCheck(
+        int(overlap.sum()),
+        int((gap & ~moved).sum()),
+        int(duplicate.sum()),
+        len(at_fault),
+        int((moved & gap).sum()),
+        int((moved & ~gap).sum()),
+    )
 
 
 def check_intervals(
