@@ -46,6 +46,13 @@ _WHERE = {
     "association_screen": "cohort.models.association_screen",
     "export_aggregates": "cohort.models.export_aggregates",
     "pool_registries": "cohort.models.pool_registries",
+    # sample size
+    "precision": "cohort.models.precision",
+    "power_proportions": "cohort.models.power_proportions",
+    "power_hazard_ratio": "cohort.models.power_hazard_ratio",
+    "event_probability": "cohort.models.power_hazard_ratio",
+    "power_time_dependent": "cohort.models.power_time_dependent",
+    "design_effect": "cohort.models.plan_checks",
     # out
     "table_one": "cohort.tables.table_one",
     "regression_table": "cohort.tables.regression_table",

@@ -15,6 +15,7 @@ TIDY: Mapping[str, str] = MappingProxyType(
         "measure": "what the estimate is, where rows hold different measures",
         "family": "the family of tests within which p-values are adjusted",
         "correlation": "correlation of the scores of a pair (phi, rank), comparable across measures",
+        "half_width": "half the distance between the (expected) limits",
         "prediction_low": "lower limit of the interval for the effect in a new registry",
         "prediction_high": "upper limit of the interval for the effect in a new registry",
         "time": "time since the endpoint's origin, in the endpoint's unit",

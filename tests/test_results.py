@@ -75,6 +75,15 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         "flair_deep ~ severe_icans",
     ),
     "pool_registries": (pooled, "age_years"),
+    "precision": (lambda: co.precision(0.3, n=80), "proportion"),
+    "power_proportions": (lambda: co.power_proportions(0.2, 0.5, n=60), "power"),
+    "power_hazard_ratio": (lambda: co.power_hazard_ratio(2.0, 0.3, events=60), "power"),
+    "power_time_dependent": (
+        lambda: co.power_time_dependent(
+            2.0, 60, hazard=0.01, prevalence=0.4, onset=9.0, follow_up=99.0, simulations=40
+        ),
+        "power",
+    ),
     "two_by_two_counts": (lambda: co.two_by_two(12, 5, 6, 20), "risk_ratio"),
     "e_value": (lambda: co.e_value(3.9, 1.8, 8.7), "e_value"),
     "manski_bounds": (lambda: co.manski_bounds("flair_deep", frame(), by="product"), "axi-cel"),
@@ -82,7 +91,8 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
 ON_NATURAL_SCALE = {"kaplan_meier", "cumulative_incidence", "two_by_two", "two_by_two_counts"}
 ON_NATURAL_SCALE |= {"e_value", "manski_bounds"}
 FIXED_LEVEL = {"e_value"}  # limits exist at the level they were given at only
-ON_NATURAL_SCALE |= {"association_screen"}
+ON_NATURAL_SCALE |= {"association_screen", "precision", "power_proportions", "power_hazard_ratio"}
+ON_NATURAL_SCALE |= {"power_time_dependent"}
 
 
 @pytest.fixture(scope="module", params=RESULTS)

@@ -97,7 +97,7 @@ def barnard_p_value(table: TwoByTwoCounts) -> float:
     variance = pooled * (1 - pooled) * (1 / table.exposed + 1 / table.unexposed)
     distance = np.abs(x1 / table.exposed - x0 / table.unexposed)
     z = np.divide(distance, np.sqrt(variance), out=np.zeros_like(distance), where=variance > 0)
-    return _largest_probability(z >= z[table.a, table.c] * (1 - TIE))
+    return largest_probability(z >= z[table.a, table.c] * (1 - TIE))
 
 
 def boschloo_p_value(table: TwoByTwoCounts) -> float:
@@ -127,7 +127,7 @@ def boschloo_p_value(table: TwoByTwoCounts) -> float:
         total = np.cumsum(ordered)
         # all tables of this margin that are no more probable, ties included
         p[support, m - support] = total[np.searchsorted(ordered, probability * (1 + TIE), side="right") - 1]
-    return _largest_probability(p <= p[table.a, table.c] * (1 + TIE))
+    return largest_probability(p <= p[table.a, table.c] * (1 + TIE))
 
 
 def _feasible(table: TwoByTwoCounts) -> bool:
@@ -187,7 +187,7 @@ def _root(rising: Callable[[float], float]) -> float:
     return float(brentq(rising, -span, span, xtol=1e-14, rtol=8 * np.finfo(float).eps))
 
 
-def _largest_probability(extreme: NDArray[np.bool_]) -> float:
+def largest_probability(extreme: NDArray[np.bool_]) -> float:
     """Maximize the probability of the extreme tables over the common risk: a grid, then its best peaks."""
     n1, n0 = extreme.shape[0] - 1, extreme.shape[1] - 1
     choose1, choose0 = _log_choose(n1, np.arange(n1 + 1)), _log_choose(n0, np.arange(n0 + 1))
