@@ -210,6 +210,8 @@ def _described(
         return "odds_ratio", estimand, result.estimate, result.covariance
     estimand = {"formula": result.formula, "outcome": result.outcome, "unit": result.unit}
     if isinstance(result, FineGray):
+        variance = result.robust or "Fine-Gray"
+        estimand |= {"method": f"{result.ties} ties, {variance} variance", "strata": ", ".join(result.strata)}
         return "subdistribution_hazard_ratio", estimand, result.fit.coefficients, result.fit.covariance
     method = (
         f"{result.ties} ties, penalty {result.penalty or 'none'}, {result.robust or 'model-based'} variance"
@@ -258,7 +260,7 @@ def _rows(
         )
     if isinstance(origin, Endpoint):
         right = result.formula.partition("~")[2] or result.formula
-        extra = result.strata if isinstance(result, CoxRegression) else ()
+        extra = () if isinstance(result, OddsRatio) else result.strata
         design = build_design(right, None, origin, intercept=False, extra=extra)
         codes = origin.event[design.rows]
         wanted = [i + 1 for i, state in enumerate(origin.states) if state == result.outcome]

@@ -157,6 +157,20 @@ def test_without_data_hazards_and_penalized_odds_do_not_leave(tmp_path):
     assert held["result"].tolist() == ["cox", "firth"]
 
 
+def test_subdistribution_hazards_are_exported_and_pooled(tmp_path):
+    for i, site in enumerate(("a", "b", "c")):
+        data = registry(300, i)
+        data["status"] = np.where(data["dead"], 1 + np.arange(300) % 2, 0)
+        endpoint = co.Endpoint.from_columns(
+            data, time="days", event="status", states={1: "nrm", 2: "relapse"}, name="outcome"
+        )
+        result = co.fine_gray(endpoint, "edema", event="nrm")
+        out = co.export_aggregates({"nrm": result}, tmp_path, site=site, data={"nrm": endpoint})
+        assert out.withheld.empty
+    pooled = co.pool_registries(tmp_path)
+    assert pooled.text("edema").startswith("subdistribution hazard ratio")
+
+
 def test_few_events_withhold_the_whole_result(tmp_path):
     data = registry(300, 2)
     data["severe"] = np.where(np.arange(300) % 100 == 0, "yes", "no")
