@@ -54,10 +54,12 @@ def n_for_half_width(
 
     Parameters
     ----------
-    proportion, method, conf_level : object
-        As :func:`expected_limits`.
+    proportion : float
+        True proportion.
     half_width : float
         Half width wanted, between 0 and 0.5.
+    method, conf_level : object
+        As :func:`expected_limits`.
 
     Returns
     -------

@@ -55,10 +55,12 @@ def events_for_power(
 
     Parameters
     ----------
-    hazard_ratio, prevalence, r_squared, conf_level : float
-        As :func:`power_of_events`.
+    hazard_ratio : float
+        Hazard ratio of exposed to unexposed.
     power : float
         Power wanted.
+    prevalence, r_squared, conf_level : float
+        As :func:`power_of_events`.
 
     Returns
     -------
