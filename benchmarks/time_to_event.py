@@ -256,6 +256,7 @@ LIMIT = {
     ("statsmodels", "cluster", "day"): 20_000,
     ("statsmodels", "cluster", "exact"): 5_000,
     ("statsmodels", "cox", "exact"): 20_000,
+    ("sksurv", "aalen_johansen", "exact"): 5_000,
     ("R", "cluster", "day"): 20_000,
     ("R", "cluster", "exact"): 20_000,
     ("R", "fine_gray", "day"): 5_000,

@@ -180,11 +180,16 @@ def weighted_information(
     a, q = hazard_sums(problem, state, 1, 1), hazard_sums(problem, state, 2, 2)
     rows = [state.r * cumulative_hazard(problem, [g * sums for sums in a]) for g in time_weights]
     out = []
-    for g, first in zip(time_weights, weighted_grams(problem.Z, rows), strict=True):
-        total = first - state.S1.T @ ((g * q[0])[:, None] * state.S1)
-        if len(q) > 1:
-            cross = state.S1.T @ ((g * q[1])[:, None] * state.D1)
-            total += cross + cross.T - state.D1.T @ ((g * q[2])[:, None] * state.D1)
+    means = weighted_grams(state.S1, [g * q[0] for g in time_weights])
+    # Terms of f vanish but where events share their time.
+    shared = np.flatnonzero(q[1] > 0) if len(q) > 1 else np.empty(0, dtype=np.intp)
+    S1, D1 = state.S1[shared], state.D1[shared] if len(shared) else state.D1
+    for g, first, second in zip(time_weights, weighted_grams(problem.Z, rows), means, strict=True):
+        total = first - second
+        if len(shared):
+            at = np.broadcast_to(g, q[0].shape)[shared]
+            cross = S1.T @ ((at * q[1][shared])[:, None] * D1)
+            total += cross + cross.T - D1.T @ ((at * q[2][shared])[:, None] * D1)
         out.append((total + total.T) / 2)
     return out
 

@@ -198,6 +198,44 @@ def test_an_offset_of_known_size_stands_for_its_term():
     np.testing.assert_allclose(given_first.log_likelihood, whole.log_likelihood, rtol=1e-12)
 
 
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
+def test_many_rows_are_put_in_order_first(ties):
+    """Above 20 000 rows the data are sorted by time: the same rows with cluster, weight and strata must move along."""
+    n = 20_000
+    d = simulated(11, n)
+    named = {"weight": d["weight"], "stratum": d["stratum"], "censoring_group": d["group"]}
+    cluster = np.arange(n) % 50
+    small = fit_fine_gray(
+        d["x"],
+        d["stop"],
+        d["status"] == 1,
+        d["status"] == 2,
+        start=d["start"],
+        cluster=cluster,
+        ties=ties,
+        **named,
+    )
+    # One more row, of weight zero, takes no part.
+    more = {name: np.append(values, values[0]) for name, values in d.items() if name != "x"}
+    named = {
+        "weight": np.append(d["weight"], 0.0),
+        "stratum": more["stratum"],
+        "censoring_group": more["group"],
+    }
+    large = fit_fine_gray(
+        np.vstack([d["x"], d["x"][:1]]),
+        more["stop"],
+        more["status"] == 1,
+        more["status"] == 2,
+        start=more["start"],
+        cluster=np.append(cluster, 0),
+        ties=ties,
+        **named,
+    )
+    np.testing.assert_allclose(large.coefficients, small.coefficients, rtol=DIRECT)
+    np.testing.assert_allclose(large.covariance, small.covariance, rtol=DIRECT)
+
+
 def test_a_weight_that_cannot_be_estimated_is_refused():
     # At the competing event of day 2 nobody is under observation but that patient; all others enter later.
     stop = np.array([2.0, 5, 6, 7, 8])
