@@ -57,3 +57,15 @@ def keys_of_a_study() -> list[str]:
 def test_every_key_of_a_study_file_is_documented(key: str) -> None:
     text = (ROOT / "docs/study-file.md").read_text(encoding="utf-8")
     assert re.search(rf"\b{key}\b", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+def test_the_block_of_hazard_ratios_runs() -> None:
+    (block,) = blocks("docs/hazard-ratios.md", "python")
+    names: dict[str, object] = {}
+    *before, cox, fine_gray = ast.parse(block).body
+    exec(compile(ast.Module(before, []), "hazard-ratios.md", "exec"), names)
+    for statement, measure in ((cox, "hazard ratio"), (fine_gray, "subdistribution hazard ratio")):
+        assert isinstance(statement, ast.Expr)
+        fit = eval(compile(ast.Expression(statement.value), "hazard-ratios.md", "eval"), names)
+        assert measure in repr(fit)
+        assert "cluster-robust" in repr(fit)

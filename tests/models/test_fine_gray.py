@@ -91,8 +91,8 @@ def test_efron_equals_finegray_and_coxph(model, data, expected):
 @pytest.mark.parametrize(
     ("model", "time", "cause", "entry", "arguments", "rtol"),
     [
-        # Coefficients only: with groups crr's q(u) is not that of Fine and Gray's section 5 (its standard errors
-        # differ by less than 0.1 % here), finegray's variance is another one, and crr has no clusters.
+        # Coefficients only. With groups crr's standard errors differ from ours by less than 0.1 % here (ours are the
+        # definition's, tests/estimators/test_subdistribution.py); finegray's variance is another; crr has no weights.
         ("cengroup_1", "day", 1, None, {"censoring_strata": "era"}, 1e-6),
         ("cengroup_2", "day", 2, None, {"censoring_strata": "era"}, 1e-6),
         ("count_1", "day", 1, None, {"weights": "count"}, 1e-6),
