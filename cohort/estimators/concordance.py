@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cohort.estimators.pair_counts import Pairs, compare
+from cohort.estimators.risk_sets import time_codes
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -91,13 +92,16 @@ def _keys(
     start: FloatArray | None, stop: FloatArray, event: NDArray[np.bool_]
 ) -> tuple[IntArray, IntArray | None, int]:
     """Code follow-up by event times: an event by its own position, anything else by those it has reached."""
-    moments = np.unique(stop[event])
-    high = np.searchsorted(moments, stop, "right")
+    if not event.any():
+        return np.zeros(len(stop), dtype=np.intp), None, 1
+    moments, reached, entered = time_codes(start, stop, event)
+    happened = np.zeros(len(moments), dtype=bool)
+    happened[reached[event]] = True
+    before = np.concatenate([[0], np.cumsum(happened)])
+    high = before[reached + 1]
     high[event] -= 1
-    low = (
-        None if start is None or not (start >= moments[0]).any() else np.searchsorted(moments, start, "right")
-    )
-    return high, low, len(moments) + 1
+    low = None if entered is None else before[entered + 1]
+    return high, low if low is not None and low.any() else None, int(before[-1]) + 1
 
 
 def _dense_rank(risk: FloatArray) -> IntArray:

@@ -216,7 +216,7 @@ def _positions(
     start: FloatArray | None, stop: FloatArray, event: NDArray[np.bool_], stratum: IntArray | None
 ) -> tuple[_Groups, IntArray, IntArray, IntArray]:
     """Return the event times, and for each row ``low``, ``high`` and the first event time of its stratum."""
-    moments, stop_code, start_code = _time_codes(start, stop, event)
+    moments, stop_code, start_code = time_codes(start, stop, event)
     K = len(moments)
     if stratum is None:
         base, n_strata = np.zeros(1, dtype=np.intp), 1
@@ -246,7 +246,7 @@ def _positions(
     )
 
 
-def _time_codes(
+def time_codes(
     start: FloatArray | None, stop: FloatArray, event: NDArray[np.bool_]
 ) -> tuple[FloatArray, IntArray, IntArray | None]:
     """Code times by the moments they have reached: -1 before the first, k at or after moment k.

@@ -285,3 +285,9 @@ def test_monotone_likelihood_names_the_column_among_others():
     assert (fit.profile.conf_low < fit.coefficients).all()
     assert (fit.coefficients < fit.profile.conf_high).all()
     assert fit.profile.conf_low[1] > 0
+
+
+def test_concordance_without_an_event_is_missing():
+    found = concordance(np.arange(4.0), None, np.arange(1.0, 5), np.zeros(4, dtype=bool))
+    assert np.isnan(found.estimate)
+    assert np.isnan(found.std_error)
