@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohort.errors import EstimationError
+from cohort.estimators.concordance import concordance
 from cohort.estimators.cox_problem import build_problem
 from cohort.estimators.cox_regression import fit_cox
 from cohort.estimators.partial_likelihood import evaluate, information, score
@@ -82,7 +83,6 @@ def test_concordance_by_hand():
     # Events on days 1, 2, 4 with risks 3, 1, 2; censored on day 2 (risk 2) and day 5 (risk 2).
     # Day 1 (3) against 1, 2, 2, 2: four concordant. Day 2 (1) against 2 (censored that day), 2, 2: three discordant.
     # Day 4 (2) against 2 on day 5: one tie. C = (4 + 1/2)/8.
-    from cohort.estimators.concordance import concordance
 
     stop, event = np.array([1.0, 2, 2, 4, 5]), np.array([1, 1, 0, 1, 0], dtype=bool)
     found = concordance(np.array([3.0, 1, 2, 2, 2]), None, stop, event)
