@@ -40,6 +40,7 @@ _WHERE = {
     "fine_gray": "cohort.models.fine_gray",
     "odds_ratio": "cohort.models.odds_ratio",
     "two_by_two": "cohort.models.two_by_two",
+    "mantel_haenszel": "cohort.models.mantel_haenszel",
     # confounding and selection
     "e_value": "cohort.models.e_value",
     "manski_bounds": "cohort.models.manski_bounds",

@@ -87,12 +87,17 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "two_by_two_counts": (lambda: co.two_by_two(12, 5, 6, 20), "risk_ratio"),
     "e_value": (lambda: co.e_value(3.9, 1.8, 8.7), "e_value"),
     "manski_bounds": (lambda: co.manski_bounds("flair_deep", frame(), by="product"), "axi-cel"),
+    "mantel_haenszel": (
+        lambda: co.mantel_haenszel("flair_deep", "severe_icans", "product", frame()),
+        "odds_ratio",
+    ),
 }
 ON_NATURAL_SCALE = {"kaplan_meier", "cumulative_incidence", "two_by_two", "two_by_two_counts"}
 ON_NATURAL_SCALE |= {"e_value", "manski_bounds"}
 FIXED_LEVEL = {"e_value"}  # limits exist at the level they were given at only
 ON_NATURAL_SCALE |= {"association_screen", "precision", "power_proportions", "power_hazard_ratio"}
 ON_NATURAL_SCALE |= {"power_time_dependent"}
+ON_NATURAL_SCALE |= {"mantel_haenszel"}
 
 
 @pytest.fixture(scope="module", params=RESULTS)

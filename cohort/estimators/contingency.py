@@ -160,7 +160,9 @@ def risk_ratio(table: TwoByTwoCounts, conf_level: float = 0.95) -> dict[str, Mea
         wald = Measure(ratio, reason="a group has no events: no Wald limits, see score")
     z = float(ndtri(0.5 + conf_level / 2))
     low, high = _log_scale_limits(lambda x: _score_ratio(table, x), ratio, z)
-    return {"wald": wald, "score": Measure(ratio, math.nan, low, high, _p(_score_ratio(table, 1.0)))}
+    said = _at_boundary(ratio, "a group has no events")
+    score = Measure(ratio, math.nan, low, high, _p(_score_ratio(table, 1.0)), said)
+    return {"wald": wald, "score": score}
 
 
 def odds_ratio_limits(table: TwoByTwoCounts, conf_level: float = 0.95) -> dict[str, Measure]:
@@ -189,7 +191,9 @@ def odds_ratio_limits(table: TwoByTwoCounts, conf_level: float = 0.95) -> dict[s
         wald = Measure(ratio, reason="a cell is zero: no Wald limits, see score or exact")
     z = float(ndtri(0.5 + conf_level / 2))
     low, high = _log_scale_limits(lambda x: _score_odds(table, x), ratio, z)
-    return {"wald": wald, "score": Measure(ratio, math.nan, low, high, _p(_score_odds(table, 1.0)))}
+    said = _at_boundary(ratio, "a cell is zero")
+    score = Measure(ratio, math.nan, low, high, _p(_score_odds(table, 1.0)), said)
+    return {"wald": wald, "score": score}
 
 
 def _no_group(table: TwoByTwoCounts) -> str:
@@ -203,6 +207,10 @@ def _no_odds_ratio(table: TwoByTwoCounts) -> str:
     if table.a + table.c == 0:
         return "no events in either group"
     return "everyone has the event" if table.b + table.d == 0 else ""
+
+
+def _at_boundary(ratio: float, why: str) -> str:
+    return "" if 0 < ratio < math.inf else f"{why}: the estimate is at its boundary"
 
 
 def _p(z: float) -> float:

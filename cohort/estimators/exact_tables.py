@@ -33,19 +33,52 @@ def conditional_odds_ratio(table: TwoByTwoCounts, conf_level: float = 0.95) -> d
         By method: ``exact`` (limits of Cornfield, as R ``fisher.test``) and ``mid_p`` (Rothman). The
         estimate is the conditional maximum likelihood one; the p-value is twice the smaller tail.
     """
+    reason = ""
+    if min(table.exposed, table.unexposed, table.a + table.c, table.b + table.d) == 0:
+        reason = "a margin is zero: the table says nothing of the odds ratio"
+    elif _n_possible(table) > MAX_TABLES:
+        reason = "more than a million possible tables: see score"
+    if reason:
+        return dict.fromkeys(("exact", "mid_p"), Measure(math.nan, reason=reason))
     support, weight = _noncentral(table)
-    if len(support) == 1:
-        return dict.fromkeys(
-            ("exact", "mid_p"),
-            Measure(math.nan, reason="a margin is zero: the table says nothing of the odds ratio"),
-        )
-    estimate = _conditional_estimate(table.a, support, weight)
+    return conditional_limits(table.a, support, weight, conf_level)
+
+
+def conditional_limits(
+    observed: int,
+    support: NDArray[np.int64],
+    log_weight: FloatArray,
+    conf_level: float,
+    log_null: FloatArray | None = None,
+) -> dict[str, Measure]:
+    """Return the odds ratio of a count whose distribution given the margins is known.
+
+    Parameters
+    ----------
+    observed : int
+        Exposed with the event.
+    support : array of shape (k,)
+        Possible values, in ascending order.
+    log_weight : array of shape (k,)
+        Logarithm of their weights at odds ratio 1.
+    conf_level : float
+        Confidence level.
+    log_null : array of shape (k,), optional
+        The same weights where they were computed for odds ratio 1; used for the p-values.
+
+    Returns
+    -------
+    dict of str to Measure
+        By method: ``exact`` and ``mid_p``.
+    """
+    null = log_weight if log_null is None else log_null
+    estimate = _conditional_estimate(observed, support, log_weight)
     reason = "" if 0 < estimate < math.inf else "a cell is zero: the estimate is at its boundary"
     tail = 0.5 - conf_level / 2
     out = {}
     for method, own in (("exact", 1.0), ("mid_p", 0.5)):
-        low, high = (_tail_root(table.a, support, weight, own, tail, side) for side in (1, -1))
-        tails = [_tail(table.a, support, weight, own, side, 0.0) for side in (1, -1)]
+        low, high = (_tail_root(observed, support, log_weight, own, tail, side) for side in (1, -1))
+        tails = [_tail(observed, support, null, own, side, 0.0) for side in (1, -1)]
         out[method] = Measure(estimate, math.nan, low, high, min(1.0, 2 * min(tails)), reason)
     return out
 
@@ -61,13 +94,15 @@ def fisher_p_value(table: TwoByTwoCounts) -> float:
     Returns
     -------
     float
-        The p-value, as R ``fisher.test``.
+        The p-value, as R ``fisher.test``; NaN above a million possible tables.
 
     Examples
     --------
     >>> round(fisher_p_value(TwoByTwoCounts(3, 1, 1, 3)), 6)
     0.485714
     """
+    if _n_possible(table) > MAX_TABLES:
+        return math.nan
     support, weight = _noncentral(table)
     probability = _normalize(weight)
     observed = probability[int(table.a - support[0])]
@@ -133,6 +168,11 @@ def boschloo_p_value(table: TwoByTwoCounts) -> float:
 def _feasible(table: TwoByTwoCounts) -> bool:
     cells = (table.exposed + 1) * (table.unexposed + 1)
     return table.exposed > 0 and table.unexposed > 0 and cells <= MAX_TABLES
+
+
+def _n_possible(table: TwoByTwoCounts) -> int:
+    """Count the tables with the margins of this one."""
+    return min(table.exposed, table.unexposed, table.a + table.c, table.b + table.d) + 1
 
 
 def _log_choose(n: int, k: NDArray[np.int64]) -> FloatArray:

@@ -13,10 +13,10 @@ from cohort.errors import EstimationError
 from cohort.estimators.partial_identification import Bounds, difference_bounds, proportion_bounds
 from cohort.estimators.proportions import proportion_limits
 from cohort.format import fixed, interval
+from cohort.models.coding import binary_reasons
 from cohort.models.design import align_columns
 from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
-from cohort.models.two_by_two import binary_reasons
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort.dictionary.states import binary_states
 from cohort.errors import EstimationError
 from cohort.estimators.contingency import (
     Measure,
@@ -26,6 +25,7 @@ from cohort.estimators.exact_tables import (
     fisher_p_value,
 )
 from cohort.format import fixed, interval, n_of_total, p_value, ratio
+from cohort.models.coding import as_binary, keep_usable
 from cohort.models.design import align_columns
 from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
@@ -339,53 +339,8 @@ def _from_columns(
     columns, _ = align_columns(list(dict.fromkeys((exposure, outcome))), data, None)
     facts = resolve_facts([exposure, outcome], None, data)
     notes = check_incorporation([exposure], [outcome], facts, acknowledged)
-    keep = np.ones(len(data), dtype=bool)
-    left_out: list[tuple[str, str, int]] = []
-    coded = {}
-    for name in dict.fromkeys((exposure, outcome)):
-        values, said = _binary(columns[name])
-        notes = (*notes, *said)
-        bad = np.isnan(values) & keep
-        reasons = binary_reasons(columns[name].iloc[np.flatnonzero(bad)])
-        left_out += [(name, reason, n) for reason, n in reasons.items()]
-        keep &= ~bad
-        coded[name] = values
-    x, y = coded[exposure][keep] == 1, coded[outcome][keep] == 1
+    coded = {name: as_binary(columns[name]) for name in dict.fromkeys((exposure, outcome))}
+    keep, left_out, said = keep_usable(columns, coded)
+    x, y = coded[exposure].numbers[keep] == 1, coded[outcome].numbers[keep] == 1
     cells = [int(np.count_nonzero(exposed & event)) for exposed in (x, ~x) for event in (y, ~y)]
-    return TwoByTwoCounts(*cells), tuple(left_out), notes
-
-
-def binary_reasons(values: pd.Series) -> dict[str, int]:
-    """Count unusable values by their label (not_imaged, ...), or as missing.
-
-    Parameters
-    ----------
-    values : Series of shape (n,)
-        Values that are neither of the two.
-
-    Returns
-    -------
-    dict of str to int
-        Numbers by reason, most frequent first.
-    """
-    labels = values.astype(object).where(values.notna(), "missing").astype(str).value_counts()
-    ordered = sorted(labels.items(), key=lambda item: (-int(item[1]), str(item[0])))
-    return {str(reason): int(n) for reason, n in ordered}
-
-
-def _binary(values: pd.Series) -> tuple[FloatArray, tuple[str, ...]]:
-    """Code a column as 1, 0 and NaN; a category of two levels says which is 1."""
-    try:
-        return binary_states(values)[0], ()
-    except (ValueError, TypeError):
-        pass
-    category = values if isinstance(values.dtype, pd.CategoricalDtype) else values.astype("category")
-    levels = list(category.cat.remove_unused_categories().cat.categories)
-    if len(levels) != 2:
-        raise EstimationError(
-            f"column {values.name} does not have two values",
-            evidence=f"{len(levels)} distinct values, dtype {values.dtype}",
-            remedy="use absent/present, no/yes, boolean, 0/1, or a category of two levels",
-        )
-    coded = np.where(category.isna(), np.nan, np.where(category == levels[1], 1.0, 0.0))
-    return np.asarray(coded, dtype=float), (f"{values.name}: {levels[1]} against {levels[0]}",)
+    return TwoByTwoCounts(*cells), left_out, (*notes, *said)

@@ -57,8 +57,9 @@ def plot_forest(
 
     Columns are the variable, patients (or events/patients), the plot, the estimate with its interval, and P.
     The axis is logarithmic with ticks symmetrical about 1. Squares have one size: their area carries no
-    weight. A reference category is a hollow square at 1; an interval that leaves the axis ends in an arrow,
-    its numbers are printed in full; what cannot be estimated prints NE with the reason.
+    weight. A reference category is a hollow square at 1; an interval that leaves the axis ends in an arrow
+    (so does one whose estimate is zero or infinite), its numbers are printed in full; what cannot be
+    estimated prints NE with the reason.
 
     Parameters
     ----------
@@ -124,7 +125,9 @@ def _limits(rows: Sequence[Row]) -> tuple[float, float]:
     drawn = [row for row in rows if row.kind == "estimate"]
     if not drawn:
         return (0.25, 4.0)
-    farthest = max(abs(np.log(row.estimate)) for row in drawn) * 1.05
+    # an estimate of zero or infinity is an arrow, and its finite limit counts
+    inside = [row.estimate for row in drawn if 0 < row.estimate < np.inf]
+    farthest = max((abs(np.log(v)) for v in inside), default=0.0) * 1.05
     ends = np.abs(np.log([v for row in drawn for v in (row.low, row.high) if np.isfinite(v) and v > 0]))
     largest, most = (float(np.quantile(ends, q)) if len(ends) else 0.0 for q in (1.0, 0.8))
     needed = max(farthest, min(largest, max(most, float(np.log(4.0)))))

@@ -96,10 +96,10 @@ def _line(
     count = _count_text(values["n"], values["n_event"])
     if reference:
         return Row("reference", label, indent, count, "1 [Reference]", "", 1.0, np.nan, np.nan, band)
-    if not np.isfinite(estimate):
+    if np.isnan(estimate) or (estimate in (0.0, np.inf) and not (np.isfinite([low, high]).any())):
         text = f"{MISSING_TEXT}{f' ({reason})' if reason else ''}"
         return Row("missing", label, indent, count, text, "", np.nan, np.nan, np.nan, band)
-    if estimate <= 0:
+    if estimate < 0:
         raise CohortError(
             "A forest plot needs ratios, and an estimate is not positive.",
             evidence=f"row {label!r}",

@@ -139,3 +139,9 @@ def test_what_does_not_exist():
     assert isnan(barnard_p_value(TwoByTwoCounts(0, 0, 3, 4)))
     assert isnan(boschloo_p_value(TwoByTwoCounts(600, 600, 500, 500)))
     assert fisher_p_value(TwoByTwoCounts(0, 0, 3, 4)) == 1
+
+
+def test_huge_counts_are_refused_with_a_reason_not_with_the_memory():
+    table = TwoByTwoCounts(10**12, 10**12, 10**12, 10**12 + 5)
+    assert isnan(fisher_p_value(table))
+    assert "more than a million possible tables" in conditional_odds_ratio(table)["exact"].reason

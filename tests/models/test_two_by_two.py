@@ -148,3 +148,13 @@ def test_plot_draws_the_ratios():
         axes = two_by_two(10, 10, 2, 15).plot()
     assert axes.get_xscale() == "log"
     plt.close(axes.figure)
+
+
+@pytest.mark.parametrize(("cells", "n_arrows"), [((2, 17, 0, 19), 4), ((0, 10, 5, 10), 4)])
+def test_ratios_of_zero_and_infinity_are_drawn_as_arrows(cells, n_arrows):
+    import matplotlib.pyplot as plt
+
+    axes = two_by_two(*cells).plot()
+    assert sum(line.get_gid() == "arrow" for line in axes.lines) == n_arrows
+    assert not any(line.get_gid() == "estimate" for line in axes.lines)
+    plt.close(axes.figure)
