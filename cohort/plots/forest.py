@@ -107,7 +107,9 @@ def plot_forest(
         _ratio_axis(ax, ends, len(rows), measure, direction)
         for y, row in enumerate(rows):
             _draw_row(ax, row, y, ends)
-        head = f"{measure} ({100 * conf_level:g}% CI)"
+        head = _interval_head(ax, measure, conf_level, rows, narrow=width_mm is not None)
+        extra = 0.8 * head.count("\n")
+        ax.set_ylim(len(rows) - 0.3, -1.5 - extra)
         span = _columns(ax, rows, head, count_label or count_head(frame))
         _stripes(ax, rows, span, zebra)
         layout.fit(ax)
@@ -115,7 +117,7 @@ def plot_forest(
             layout.fit_to_width(ax, _PLOT_MM, _WIDEST_MM)
         _thin_ticks(ax, ends)
         if new_figure and height_mm is None:
-            layout.fit_to_height(ax, ROW_MM * (len(rows) + 1.2))
+            layout.fit_to_height(ax, ROW_MM * (len(rows) + 1.2 + extra))
     style.add_notes(ax, _notes(rows, ends))
     return ax
 
@@ -141,7 +143,6 @@ def _ratio_axis(
     ax.set_xscale("log")
     ax.set_xlim(*ends)
     _set_ticks(ax, ends, 0)
-    ax.set_ylim(n_rows - 0.3, -1.5)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.plot(
@@ -207,6 +208,15 @@ def _limit(value: float, end: float) -> float:
     return value if np.isfinite(value) and value > 0 else (0.0 if end < 1 else float("inf"))
 
 
+def _interval_head(ax: Axes, measure: str, conf_level: float, rows: Sequence[Row], narrow: bool) -> str:
+    """Head of the intervals; in a figure of given width on two lines if it is wider than its column."""
+    level = f"({100 * conf_level:g}% CI)"
+    head = f"{measure} {level}"
+    column = layout.widest(ax, [row.interval for row in rows])
+    wide = layout.text_size(ax, head, fontweight="bold")[0] > column
+    return f"{measure}\n{level}" if narrow and wide else head
+
+
 def _columns(ax: Axes, rows: Sequence[Row], head: str, counts: str) -> tuple[float, float]:
     """Write the text columns; give the points that they reach left and right of the plot."""
     has_p = any(row.p for row in rows)
@@ -231,7 +241,7 @@ def _columns(ax: Axes, rows: Sequence[Row], head: str, counts: str) -> tuple[flo
         _cell(ax, 1, p_right, y, row.p, "right")
     _cell(ax, 0, label_left, -1, "Variable", "left", **bold)
     _cell(ax, 0, -_COLUMN_GAP_PT, -1, counts, "right", **bold)
-    _cell(ax, 1, _COLUMN_GAP_PT, -1, head, "left", **bold)
+    _cell(ax, 1, _COLUMN_GAP_PT, -1, head, "left", linespacing=1.1, **bold)
     _cell(ax, 1, p_right, -1, "P" if has_p else "", "right", **bold)
     return label_left - 2, (p_right if has_p else _COLUMN_GAP_PT + text_width) + 2
 
@@ -239,7 +249,9 @@ def _columns(ax: Axes, rows: Sequence[Row], head: str, counts: str) -> tuple[flo
 def _cell(ax: Axes, side: int, x: float, y: float, words: str, align: str, **properties: Any) -> None:
     if words:
         base = layout.points_from(ax, side, y, ax.get_yaxis_transform())
-        layout.put(ax, x, 0, words, base, ha=align, va="center_baseline", **properties)
+        # The last of two lines stands level with the other heads.
+        y_pt, at = (-0.36 * style.FONT_SIZE, "baseline") if "\n" in words else (0.0, "center_baseline")
+        layout.put(ax, x, y_pt, words, base, ha=align, va=at, **properties)
 
 
 def _across(ax: Axes, span: tuple[float, float], low: float, high: float, **properties: Any) -> None:

@@ -52,14 +52,14 @@ def draw_key(
 ) -> None:
     """Write the entries from the left edge of the Axes, in as many rows as they need.
 
-    An Axes that is narrower than half of its slot gets a key from the left edge of the slot. Below, the key
-    stands under the tick labels and the x label; above, on the upper edge. Draw it after the Axes has its
-    width.
+    An Axes that is narrower than half of its slot, or than the widest entry beside the title, gets a key from
+    the left edge of the slot. Below, the key stands under the tick labels and the x label; above, on the upper
+    edge. Draw it after the Axes has its width.
     """
     before, room = layout.room_around(ax)
-    left = -before if before > room else 0.0
     widths = [_SWATCH_PT + _GAP_PT + layout.text_size(ax, entry.label)[0] for entry in entries]
     start = layout.text_size(ax, title, fontweight="bold")[0] + _GAP_PT * 2 if title else 0.0
+    left = -before if before > room or start + max(widths, default=0.0) > room else 0.0
     places = [(row, x + left) for row, x in _places(widths, start, room - left)]
     below = side == "below"
     base = layout.points_from(ax, 0.0, 0.0 if below else 1.0, ax.transAxes)

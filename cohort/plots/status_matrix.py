@@ -76,7 +76,8 @@ def plot_status_matrix(
         _draw_cells(ax, frame, variables, sources)
         layout.fit(ax)
         if new_figure and width_mm is None:
-            heads = layout.widest(ax, [t.get_text() for t in ax.get_xticklabels()]) / 72 / style.MM + 2
+            names = [t.get_text() for t in ax.get_xticklabels()]
+            heads = layout.widest(ax, names, fontweight="bold") / 72 / style.MM + 2
             layout.fit_to_width(ax, max(_CELL_MM[0], heads) * len(sources), 174.0)
         seen = set(frame["status"].astype(str))
         draw_key(ax, [look for status, look in _LOOKS.items() if status in seen])
