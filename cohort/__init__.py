@@ -32,10 +32,13 @@ _WHERE = {
     "Endpoint": "cohort.study.endpoints",
     "endpoint": "cohort.study.named_endpoints",
     "counting_process": "cohort.study.risk_sets",
+    "transitions": "cohort.study.transitions",
+    "transitions_from_rows": "cohort.study.transitions",
     # estimands
     "kaplan_meier": "cohort.models.kaplan_meier",
     "logrank": "cohort.models.logrank",
     "cumulative_incidence": "cohort.models.cumulative_incidence",
+    "multistate": "cohort.models.multistate",
     "cox": "cohort.models.cox",
     "fine_gray": "cohort.models.fine_gray",
     "odds_ratio": "cohort.models.odds_ratio",

@@ -63,6 +63,19 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "fine_gray": (lambda: fine_gray(competing(), "age_years + product", event="relapse"), "product"),
     "kaplan_meier": (lambda: co.kaplan_meier(survival(), by="product"), "axi-cel"),
     "logrank": (lambda: co.logrank(survival(), "product", trend=True), "trend"),
+    "multistate": (
+        lambda: co.multistate(
+            co.transitions(
+                frame().assign(
+                    ill=lambda f: (f["days"] // 2).where(f["status"] == 1), last=lambda f: f["days"]
+                ),
+                {"ill": "ill", "dead": "days"},
+                end="last",
+            ),
+            by="product",
+        ),
+        "axi-cel",
+    ),
     "cumulative_incidence": (lambda: co.cumulative_incidence(competing(), by="product"), "axi-cel"),
     "odds_ratio": (lambda: co.odds_ratio("severe_icans ~ flair_deep + age_years", frame()), "age_years"),
     "odds_ratio_firth": (
@@ -93,7 +106,7 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
 }
 ON_NATURAL_SCALE = {"kaplan_meier", "cumulative_incidence", "two_by_two", "two_by_two_counts"}
-ON_NATURAL_SCALE |= {"e_value", "manski_bounds"}
+ON_NATURAL_SCALE |= {"e_value", "manski_bounds", "multistate"}
 FIXED_LEVEL = {"e_value"}  # limits exist at the level they were given at only
 ON_NATURAL_SCALE |= {"association_screen", "precision", "power_proportions", "power_hazard_ratio"}
 ON_NATURAL_SCALE |= {"power_time_dependent"}
