@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, qr, solve_triangular
 from scipy.optimize import linprog
 from scipy.special import expit
 
@@ -16,6 +16,8 @@ Penalty = Literal["none", "firth"]
 MAX_ITERATIONS = 100
 MAX_HALVINGS = 30
 STEP_TOLERANCE = 1e-10
+# Most that one step may change any row's linear predictor.
+LONGEST_STEP = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,18 @@ class LogisticState:
         Its gradient (Firth's modified score).
     information : array of shape (p, p)
         Fisher information of the unpenalized likelihood.
-    curvature : array of shape (p, p)
-        Matrix of the Newton step: the information, under Firth that of the data augmented by the hat values.
+    residual : array of shape (n,)
+        What each row adds to the score, per unit of its covariates.
+    weight : array of shape (n,)
+        What each row adds to the matrix of the Newton step: its weight in the information, under Firth
+        augmented by its hat value.
     """
 
     log_likelihood: float
     score: FloatArray
     information: FloatArray
-    curvature: FloatArray
+    residual: FloatArray
+    weight: FloatArray
 
 
 def logistic_state(X: FloatArray, y: FloatArray, beta: FloatArray, penalty: Penalty) -> LogisticState:
@@ -101,18 +107,37 @@ def logistic_state(X: FloatArray, y: FloatArray, beta: FloatArray, penalty: Pena
     eta = X @ beta
     pi = expit(eta)
     W = pi * expit(-eta)
-    information = curvature = X.T @ (X * W[:, None])
+    information = X.T @ (X * W[:, None])
     log_likelihood = float(y @ eta - np.logaddexp(0.0, eta).sum())
-    residual = y - pi
+    residual, weight = y - pi, W
     if penalty == "firth":
-        L = np.linalg.cholesky(information)
+        Q, R, _ = _sorted_qr(X, W)
         # h: diagonal of the hat matrix; score of Heinze and Schemper 2002, equation 2
-        h = W * (solve_triangular(L, X.T, lower=True) ** 2).sum(axis=0)
+        h = (Q**2).sum(axis=1)
         residual = residual + h * (0.5 - pi)
         # derivative of that score with the hat values held (each row also counts h/2 as event and non-event)
-        curvature = X.T @ (X * (W * (1 + h))[:, None])
-        log_likelihood += float(np.log(np.diag(L)).sum())
-    return LogisticState(log_likelihood, X.T @ residual, information, curvature)
+        weight = W * (1 + h)
+        log_likelihood += float(np.log(np.abs(np.diag(R))).sum())
+    return LogisticState(log_likelihood, X.T @ residual, information, residual, weight)
+
+
+def _sorted_qr(X: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
+    """Decompose sqrt(weight) X, heavy rows first and columns pivoted.
+
+    In this order every row keeps its own relative accuracy (Cox and Higham 1998), so the hat values and the
+    determinant stay right where the weights differ by more than the digits of a number, as they do far out on
+    a profile; the information itself is singular to rounding there.
+    """
+    A = X * np.sqrt(weight)[:, None]
+    order = np.argsort(-np.abs(A).max(axis=1), kind="stable")
+    if not np.isfinite(A).all():
+        raise np.linalg.LinAlgError("weights that are not finite")
+    sorted_Q, R, pivot = qr(A[order], mode="economic", pivoting=True, check_finite=False)
+    if len(R) < X.shape[1] or not np.diag(R).all():
+        raise np.linalg.LinAlgError("singular information")
+    Q = np.empty_like(sorted_Q)
+    Q[order] = sorted_Q
+    return Q, R, pivot
 
 
 def fit_logistic(
@@ -162,7 +187,7 @@ def fit_logistic(
     converged, iteration = not free.any(), 0
     while not converged and iteration < MAX_ITERATIONS:
         iteration += 1
-        step = newton_step(state, free)
+        step = _newton_step(X, state, free, penalty)
         if step is None:
             break
         beta, state = _halve(X, y, beta, step, state, penalty)
@@ -171,28 +196,23 @@ def fit_logistic(
     return LogisticFit(beta, covariance, state.log_likelihood, converged, iteration, penalty)
 
 
-def newton_step(state: LogisticState, free: NDArray[np.bool_]) -> FloatArray | None:
-    """Return the Newton step of the free coefficients, zero for the others; None at singular information.
-
-    Parameters
-    ----------
-    state : LogisticState
-        Score and curvature.
-    free : array of shape (p,)
-        Which coefficients move.
-
-    Returns
-    -------
-    array of shape (p,) or None
-        The step.
-    """
-    step = np.zeros(len(free))
+def _newton_step(
+    X: FloatArray, state: LogisticState, free: NDArray[np.bool_], penalty: Penalty
+) -> FloatArray | None:
+    """Return the Newton step of the free coefficients, zero for the others; None at singular information."""
+    step, Z = np.zeros(len(free)), X[:, free]
     try:
-        factor = cho_factor(state.curvature[np.ix_(free, free)])
+        if penalty == "firth":
+            Q, R, pivot = _sorted_qr(Z, state.weight)
+            root = np.sqrt(state.weight)
+            pull = np.divide(state.residual, root, out=np.zeros_like(root), where=root > 0)
+            step[np.flatnonzero(free)[pivot]] = solve_triangular(R, Q.T @ pull)
+        else:
+            step[free] = cho_solve(cho_factor(Z.T @ (Z * state.weight[:, None])), state.score[free])
     except np.linalg.LinAlgError:
         return None
-    step[free] = cho_solve(factor, state.score[free])
-    return step
+    longest = float(np.abs(X @ step).max())
+    return step * min(1.0, LONGEST_STEP / longest) if longest > 0 else step
 
 
 def _halve(

@@ -16,6 +16,7 @@ from cohort.estimators.logistic import LogisticFit, fit_logistic, logistic_state
 
 FloatArray = NDArray[np.float64]
 MAX_STEPS = 60
+MAX_HALVINGS = 6
 ROOT_TOLERANCE = 1e-10
 
 
@@ -80,57 +81,90 @@ def profile_limits(
     drop = float(chdtri(1, 1 - conf_level)) / 2
     low, high, statistic = (np.full(p, np.nan) for _ in range(3))
     for j in range(p) if columns is None else columns:
-        held = _hold(X, y, fit, j, 0.0, fit.estimate)
-        statistic[j] = max(2 * (fit.log_likelihood - held.log_likelihood), 0.0)
-        low[j] = _limit(X, y, fit, j, drop, -1)
-        high[j] = _limit(X, y, fit, j, drop, 1)
+        ridge = _ridge(X, y, fit, j)
+        held = _hold(ridge, ridge.top, 0.0)
+        statistic[j] = max(2 * (ridge.top.log_likelihood - held.log_likelihood), 0.0)
+        low[j] = _limit(ridge, drop, -1)
+        high[j] = _limit(ridge, drop, 1)
     return ProfileLimits(low, high, statistic, np.asarray(chdtrc(1, statistic)))
 
 
-def _hold(
-    X: FloatArray, y: FloatArray, fit: LogisticFit, j: int, value: float, start: FloatArray
-) -> LogisticFit:
-    """Maximize over all coefficients but j, which is held.
+@dataclass(frozen=True, slots=True)
+class _Ridge:
+    """The profile of one coefficient, in columns that do not depend on the units of the covariates.
 
-    When that fails from the given start (the information may be singular there), the profile is entered along
-    its tangent at the estimate, and last from no effect of the others.
+    Attributes
+    ----------
+    Z : array of shape (n, p)
+        What of the column of interest the others do not explain, then an orthogonal basis of the others. The
+        coefficient of the first is that of the column of interest; likelihoods differ by a constant.
+    y : array of shape (n,)
+        Outcome.
+    top : LogisticFit
+        The fit in these columns.
     """
-    free = np.ones(len(start), dtype=bool)
-    free[j] = False
-    tangent = fit.estimate + (value - fit.estimate[j]) * fit.covariance[:, j] / fit.covariance[j, j]
-    for near in (start, tangent, np.zeros(len(start))):
+
+    Z: FloatArray
+    y: FloatArray
+    top: LogisticFit
+
+
+def _ridge(X: FloatArray, y: FloatArray, fit: LogisticFit, j: int) -> _Ridge:
+    others = np.linalg.qr(np.delete(X, j, axis=1))[0] * math.sqrt(len(y))
+    own = X[:, j] - others @ (others.T @ X[:, j]) / len(y)
+    Z = np.column_stack([own, others])
+    start = np.r_[fit.estimate[j], others.T @ (X @ fit.estimate) / len(y)]
+    return _Ridge(Z, y, fit_logistic(Z, y, fit.penalty, start))
+
+
+def _hold(ridge: _Ridge, near: LogisticFit, value: float, halvings: int = MAX_HALVINGS) -> LogisticFit:
+    """Maximize over all coefficients but the first, which is held.
+
+    The profile is entered from a fit nearby, along its tangent there or straight; when neither arrives, by way
+    of the value half-way.
+    """
+    free = np.arange(len(near.estimate)) > 0
+    moved = value - near.estimate[0]
+    straight = np.where(free, near.estimate, value)
+    tangent = near.estimate + moved * near.covariance[:, 0] / near.covariance[0, 0]
+    for start in (np.where(free, tangent, value), straight):
         with contextlib.suppress(np.linalg.LinAlgError):
-            held = fit_logistic(X, y, fit.penalty, np.where(free, near, value), free)
-            if held.converged:
-                return held
+            if np.isfinite(start).all():
+                held = fit_logistic(ridge.Z, ridge.y, near.penalty, start, free)
+                if held.converged:
+                    return held
+    if halvings:
+        middle = _hold(ridge, near, value - moved / 2, halvings - 1)
+        return _hold(ridge, middle, value, halvings - 1)
     raise EstimationError(
         "the profile of the likelihood cannot be followed",
-        evidence=f"{len(start)} coefficients from {len(y)} observations",
-        remedy="leave covariates out of the formula, or center and scale them",
+        evidence=f"{len(near.estimate)} coefficients from {len(ridge.y)} observations",
+        remedy="leave covariates out of the formula",
     )
 
 
-def _limit(X: FloatArray, y: FloatArray, fit: LogisticFit, j: int, drop: float, side: int) -> float:
-    """Solve for the value of coefficient j at which the profile has dropped; infinite when it never does."""
-    error = float(fit.std_error[j])
-    inside, outside = float(fit.estimate[j]), side * math.inf
-    value = inside + side * error * float(np.sqrt(2 * drop))
-    start = fit.estimate
+def _limit(ridge: _Ridge, drop: float, side: int) -> float:
+    """Solve for the value of the coefficient at which the profile has dropped; infinite when it never does."""
+    top = ridge.top
+    error, target = float(top.std_error[0]), top.log_likelihood - drop
+    middle = float(top.estimate[0])
+    inside, outside = middle, side * math.inf
+    held, value = top, middle + side * error * float(np.sqrt(2 * drop))
     for _ in range(MAX_STEPS):
-        held = _hold(X, y, fit, j, value, start)
-        excess = held.log_likelihood - (fit.log_likelihood - drop)
+        held = _hold(ridge, held, value)
+        excess = held.log_likelihood - target
         if excess > 0:
             inside = value
         else:
             outside = value
-        slope = float(logistic_state(X, y, held.estimate, fit.penalty).score[j])
+        slope = float(logistic_state(ridge.Z, ridge.y, held.estimate, top.penalty).score[0])
         proposed = value - excess / slope if slope * side < 0 else math.nan
         step = _bracketed(proposed, inside, outside, side, error)
         if abs(step - value) <= ROOT_TOLERANCE * max(1.0, abs(value)):
             return step
-        if abs(step - fit.estimate[j]) > 1e4 * error:
+        if abs(step - middle) > 1e4 * error:
             return side * math.inf
-        value, start = step, held.estimate
+        value = step
     return value
 
 
