@@ -18,6 +18,10 @@ MAX_HALVINGS = 30
 STEP_TOLERANCE = 1e-10
 # Most that one step may change any row's linear predictor.
 LONGEST_STEP = 8.0
+# Hat values under which their change with the coefficients is left out of the step, and the least share of the
+# weights' curvature that a step divides by.
+IDLE_LEVERAGE = 0.05
+LEAST_CURVATURE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,10 @@ class LogisticState:
     weight : array of shape (n,)
         What each row adds to the matrix of the Newton step: its weight in the information, under Firth
         augmented by its hat value.
+    slant : array of shape (n,)
+        1 - 2 pi.
+    hat_root : array of shape (n, p)
+        Under Firth Q with hat matrix Q Q'; otherwise empty.
     """
 
     log_likelihood: float
@@ -83,6 +91,8 @@ class LogisticState:
     information: FloatArray
     residual: FloatArray
     weight: FloatArray
+    slant: FloatArray
+    hat_root: FloatArray
 
 
 def logistic_state(X: FloatArray, y: FloatArray, beta: FloatArray, penalty: Penalty) -> LogisticState:
@@ -109,7 +119,7 @@ def logistic_state(X: FloatArray, y: FloatArray, beta: FloatArray, penalty: Pena
     W = pi * expit(-eta)
     information = X.T @ (X * W[:, None])
     log_likelihood = float(y @ eta - np.logaddexp(0.0, eta).sum())
-    residual, weight = y - pi, W
+    residual, weight, Q = y - pi, W, np.empty((len(y), 0))
     if penalty == "firth":
         Q, R, _ = _sorted_qr(X, W)
         # h: diagonal of the hat matrix; score of Heinze and Schemper 2002, equation 2
@@ -118,7 +128,7 @@ def logistic_state(X: FloatArray, y: FloatArray, beta: FloatArray, penalty: Pena
         # derivative of that score with the hat values held (each row also counts h/2 as event and non-event)
         weight = W * (1 + h)
         log_likelihood += float(np.log(np.abs(np.diag(R))).sum())
-    return LogisticState(log_likelihood, X.T @ residual, information, residual, weight)
+    return LogisticState(log_likelihood, X.T @ residual, information, residual, weight, 1 - 2 * pi, Q)
 
 
 def _sorted_qr(X: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
@@ -205,14 +215,31 @@ def _newton_step(
         if penalty == "firth":
             Q, R, pivot = _sorted_qr(Z, state.weight)
             root = np.sqrt(state.weight)
-            pull = np.divide(state.residual, root, out=np.zeros_like(root), where=root > 0)
-            step[np.flatnonzero(free)[pivot]] = solve_triangular(R, Q.T @ pull)
+            per_root = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
+            pull = _uncurved(Q * (state.slant * per_root)[:, None], state, Q.T @ (state.residual * per_root))
+            step[np.flatnonzero(free)[pivot]] = solve_triangular(R, pull)
         else:
             step[free] = cho_solve(cho_factor(Z.T @ (Z * state.weight[:, None])), state.score[free])
     except np.linalg.LinAlgError:
         return None
     longest = float(np.abs(X @ step).max())
     return step * min(1.0, LONGEST_STEP / longest) if longest > 0 else step
+
+
+def _uncurved(B: FloatArray, state: LogisticState, pull: FloatArray) -> FloatArray:
+    """Divide by the whole curvature of Firth's likelihood, in coordinates where the weights' share is 1.
+
+    The hat values change with the coefficients too. Without that term, B'(diag(h) - H o H)B/2 of the negative
+    Hessian, steps fall short by a constant factor when few rows carry the fit. Eigenvalues are bounded from
+    below, so that the step leads uphill.
+    """
+    Q = state.hat_root
+    h = (Q**2).sum(axis=1)
+    if h.max() < IDLE_LEVERAGE:
+        return pull
+    pairs = (Q[:, :, None] * Q[:, None, :]).reshape(len(Q), -1).T @ B
+    values, vectors = np.linalg.eigh(np.eye(len(pull)) - (B.T @ (B * h[:, None]) - pairs.T @ pairs) / 2)
+    return np.asarray(vectors @ (vectors.T @ pull / np.maximum(values, LEAST_CURVATURE)))
 
 
 def _halve(

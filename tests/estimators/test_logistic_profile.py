@@ -61,7 +61,24 @@ def test_limits_are_found_where_the_estimate_is_a_start_too_far_off():
     limits = profile_limits(X, y, fit)
     assert (limits.conf_low < fit.estimate).all()
     assert (fit.estimate < limits.conf_high).all()
+    # score and drop solved with 50 digits, age in decades from its mean
+    np.testing.assert_allclose(limits.conf_high[1], 22.473498008781423, rtol=1e-9)
     assert (limits.statistic < 2 * DROP).all()  # no test at 5% rejects, as no interval excludes 0
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_limits_do_not_depend_on_units(seed):
+    """Few patients, ages and laboratory values as given: every limit is found, and the same in other units."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(6, 12))
+    X = np.column_stack([np.ones(n), rng.normal(60, 15, n).round(1), rng.exponential(1000, n).round()])
+    y = (np.arange(n) < max(1, n // 4)).astype(float)
+    limits = profile_limits(X, y, fit_logistic(X, y, "firth"))
+    Z = np.column_stack([np.ones(n), (X[:, 1] - 60) / 10, X[:, 2] / 1000])
+    other = profile_limits(Z, y, fit_logistic(Z, y, "firth"))
+    for at, again in ((limits.conf_low, other.conf_low), (limits.conf_high, other.conf_high)):
+        np.testing.assert_allclose(at[1:] * [10, 1000], again[1:], rtol=1e-8)
+    np.testing.assert_allclose(limits.statistic[1:], other.statistic[1:], rtol=1e-7, atol=1e-9)
 
 
 def test_coverage_of_firth_limits():
