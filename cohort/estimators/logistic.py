@@ -145,9 +145,9 @@ def _sorted_qr(X: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArra
     sorted_Q, R, pivot = qr(A[order], mode="economic", pivoting=True, check_finite=False)
     if len(R) < X.shape[1] or not np.diag(R).all():
         raise np.linalg.LinAlgError("singular information")
-    Q = np.empty_like(sorted_Q)
+    Q = np.empty(A.shape)
     Q[order] = sorted_Q
-    return Q, R, pivot
+    return Q, np.asarray(R, dtype=float), np.asarray(pivot, dtype=np.intp)
 
 
 def fit_logistic(
