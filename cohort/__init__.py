@@ -57,6 +57,9 @@ _WHERE = {
     "event_probability": "cohort.models.power_hazard_ratio",
     "power_time_dependent": "cohort.models.power_time_dependent",
     "design_effect": "cohort.models.plan_checks",
+    # missing values
+    "impute": "cohort.models.impute",
+    "pool": "cohort.models.pool",
     # out
     "table_one": "cohort.tables.table_one",
     "regression_table": "cohort.tables.regression_table",

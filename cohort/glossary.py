@@ -35,6 +35,10 @@ TIDY: Mapping[str, str] = MappingProxyType(
         "bound_low": "lowest value the data allow without assumptions on what was not observed",
         "bound_high": "highest such value",
         "fmi": "fraction of missing information (pooled results)",
+        "missing_share": "lambda, share of the pooled variance that is due to the missing values",
+        "complete_case": "the estimate of the complete cases, on the scale of `estimate`",
+        "complete_case_low": "its lower confidence limit (Wald)",
+        "complete_case_high": "its upper confidence limit (Wald)",
         "reason": "why an estimate is missing; empty when it is not",
     }
 )
@@ -65,5 +69,7 @@ GLANCE: Mapping[str, str] = MappingProxyType(
         "weight_min": "smallest weight",
         "weight_max": "largest weight",
         "n_truncated": "weights that were truncated",
+        "n_imputation": "completed data sets of multiple imputation",
+        "fmi": "largest fraction of missing information",
     }
 )

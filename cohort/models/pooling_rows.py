@@ -1,0 +1,239 @@
+"""What pooling needs of any result: rows of estimates on a scale where they are about normal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cohort.errors import EstimationError
+
+FloatArray = NDArray[np.float64]
+Scale = Literal["identity", "log", "logit", "cloglog"]
+SCALES = ("identity", "log", "logit", "cloglog")
+KEYS = ("term", "level", "outcome", "strata", "time", "method")
+_PROPORTIONS = frozenset(
+    {"proportion", "risk", "prevalence", "sensitivity", "specificity", "auc", "concordance", "kappa"}
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PoolingRows:
+    """Estimates of one fit, as pooling takes them.
+
+    Attributes
+    ----------
+    keys : DataFrame of shape (p, any)
+        What identifies a row: some of ``term, level, outcome, strata, time, method``.
+    estimate, std_error : array of shape (p,)
+        On the pooling scale.
+    covariance : array of shape (p, p) or None
+        Covariance of the estimates on the pooling scale, for tests of several of them.
+    scale : tuple of str
+        Transformation from the natural scale of each row to its pooling scale.
+    log_measure : bool
+        Whether estimates are logarithms of a ratio, which ``exponentiate=True`` turns into ratios.
+    measure : str
+        Name of what is estimated.
+    df_complete : float
+        Degrees of freedom of the fit if nothing were missing.
+    """
+
+    keys: pd.DataFrame
+    estimate: FloatArray
+    std_error: FloatArray
+    covariance: FloatArray | None
+    scale: tuple[str, ...]
+    log_measure: bool
+    measure: str
+    df_complete: float
+
+
+def pooling_rows(result: Any, scale: Scale | None = None) -> PoolingRows:
+    """Read a result, or a tidy frame with ``estimate`` and ``std_error``, as rows to pool.
+
+    A result with a method ``pooling()`` decides for itself. Otherwise its ``tidy()`` is taken: estimates that
+    ``exponentiate=True`` changes are logarithms already; of the others, rows with a ``time`` are pooled as
+    complementary log-log, terms that end in ``_ratio`` as logarithms, proportions as log odds, the rest as is.
+
+    Parameters
+    ----------
+    result : Result or DataFrame
+        What one fit returned.
+    scale : {'identity', 'log', 'logit', 'cloglog'}, optional
+        Scale for estimates on their natural scale, instead of that rule.
+
+    Returns
+    -------
+    PoolingRows
+        The rows.
+
+    Raises
+    ------
+    EstimationError
+        For something that has no estimates with standard errors.
+    """
+    if hasattr(result, "pooling"):
+        own: PoolingRows = result.pooling()
+        return own
+    tidy = result if isinstance(result, pd.DataFrame) else _tidy(result)
+    if not {"estimate", "std_error"} <= set(tidy.columns):
+        raise EstimationError(
+            "estimates without standard errors cannot be pooled",
+            evidence=f"columns: {', '.join(str(c) for c in tidy.columns)}",
+            remedy="return a result of this package from the function, or a frame with estimate and std_error",
+        )
+    log_measure = not isinstance(result, pd.DataFrame) and _is_log(result, tidy)
+    covariance = _covariance(result, len(tidy))
+    usable = tidy["std_error"].notna().to_numpy() | (covariance is not None)
+    tidy = tidy[usable].reset_index(drop=True)
+    keys = _keys(tidy)
+    scales = ("identity",) * len(tidy) if log_measure else _scales(keys, scale)
+    estimate, std_error = transform(
+        tidy["estimate"].to_numpy(dtype=float), tidy["std_error"].to_numpy(dtype=float), scales
+    )
+    return PoolingRows(
+        keys, estimate, std_error, covariance, scales, log_measure, _measure(result), _df(result, len(tidy))
+    )
+
+
+def _tidy(result: Any) -> pd.DataFrame:
+    if not hasattr(result, "tidy"):
+        raise EstimationError(
+            f"a {type(result).__name__} cannot be pooled",
+            evidence="it has no tidy()",
+            remedy="return a result of this package from the function, or a frame with estimate and std_error",
+        )
+    return pd.DataFrame(result.tidy())
+
+
+def _is_log(result: Any, tidy: pd.DataFrame) -> bool:
+    ratios = result.tidy(exponentiate=True)["estimate"].to_numpy(dtype=float)
+    return not np.array_equal(ratios, tidy["estimate"].to_numpy(dtype=float), equal_nan=True)
+
+
+def _covariance(result: Any, p: int) -> FloatArray | None:
+    """Find the covariance of a regression, in the result or in the fit it holds."""
+    for holder in (result, getattr(result, "fit", None)):
+        found = getattr(holder, "covariance", None)
+        if isinstance(found, np.ndarray) and found.shape == (p, p):
+            return found
+    return None
+
+
+def _keys(tidy: pd.DataFrame) -> pd.DataFrame:
+    keys = tidy[[c for c in KEYS[:-1] if c in tidy.columns]]
+    if keys.columns.empty:
+        keys = pd.DataFrame({"term": [f"estimate {k + 1}" for k in range(len(tidy))]})
+    if keys.duplicated().any() and "method" in tidy.columns:
+        keys = keys.assign(method=tidy["method"])
+    return keys.reset_index(drop=True)
+
+
+def _scales(keys: pd.DataFrame, scale: Scale | None) -> tuple[str, ...]:
+    if scale is not None and scale not in SCALES:
+        raise EstimationError(
+            f"scale {scale!r} is not known", evidence=f"scales: {', '.join(SCALES)}", remedy='scale="log"'
+        )
+    if scale is not None:
+        return (scale,) * len(keys)
+    if "time" in keys:
+        return ("cloglog",) * len(keys)
+    terms = keys["term"].astype(str) if "term" in keys else pd.Series("", index=keys.index)
+    return tuple(
+        "log" if t.endswith("_ratio") else "logit" if t in _PROPORTIONS else "identity" for t in terms
+    )
+
+
+def _measure(result: Any) -> str:
+    """Name what is estimated: the result's own word, else the words before the number of its text."""
+    own = getattr(result, "measure", None)
+    if isinstance(own, str):
+        return own
+    terms = [] if isinstance(result, pd.DataFrame) else result.tidy().get("term", pd.Series(dtype=str))
+    levels = result.tidy()["level"] if len(terms) and "level" in result.tidy() else [""] * len(terms)
+    for term, level in zip(terms, levels, strict=True):
+        if str(term) != "Intercept":
+            found = re.match(
+                r"([a-z][a-z -]*[a-z]) [\d−(]", result.text(f"{term}[{level}]" if level else term)
+            )
+            return found.group(1) if found else "estimate"
+    return "estimate"
+
+
+def _df(result: Any, p: int) -> float:
+    """Return n - p; events - p for hazards; infinity for curves and single numbers."""
+    if not hasattr(result, "glance") or _covariance(result, p) is None:
+        return np.inf
+    glance = result.glance().iloc[0]
+    n = glance["n_event"] if "ties" in glance.index else glance["n"]
+    return float(max(n - p, 1))
+
+
+def transform(
+    estimate: FloatArray, std_error: FloatArray, scales: Sequence[str]
+) -> tuple[FloatArray, FloatArray]:
+    """Move estimates and standard errors (delta method) to their pooling scales.
+
+    Parameters
+    ----------
+    estimate, std_error : array of shape (p,)
+        On the natural scale.
+    scales : sequence of str
+        Scale of each row.
+
+    Returns
+    -------
+    estimate, std_error : array of shape (p,)
+        On the pooling scale; not finite where the transformation is undefined.
+    """
+    q, s = estimate.copy(), std_error.copy()
+    names = np.asarray(scales, dtype=object)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for name in set(scales) - {"identity"}:
+            at = names == name
+            x = estimate[at]
+            if name == "log":
+                q[at], slope = np.log(x), 1 / x
+            elif name == "logit":
+                q[at], slope = np.log(x / (1 - x)), 1 / (x * (1 - x))
+            else:
+                q[at], slope = np.log(-np.log(x)), 1 / (x * np.log(x))
+            s[at] = np.abs(slope) * std_error[at]
+    return q, s
+
+
+def back(q: FloatArray, scales: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+    """Return values on the natural scale, and the slope of the back-transformation.
+
+    Parameters
+    ----------
+    q : array of shape (p,)
+        On the pooling scale.
+    scales : sequence of str
+        Scale of each row.
+
+    Returns
+    -------
+    value, slope : array of shape (p,)
+        Natural scale; the slope is negative for ``cloglog``.
+    """
+    value, slope = q.copy(), np.ones_like(q)
+    names = np.asarray(scales, dtype=object)
+    for name in set(scales) - {"identity"}:
+        at = names == name
+        x = q[at]
+        if name == "log":
+            value[at] = slope[at] = np.exp(x)
+        elif name == "logit":
+            value[at] = 1 / (1 + np.exp(-x))
+            slope[at] = value[at] * (1 - value[at])
+        else:
+            value[at] = np.exp(-np.exp(x))
+            slope[at] = -np.exp(x) * value[at]
+    return value, slope
