@@ -229,7 +229,7 @@ def _ascend(
     beta: FloatArray, step: FloatArray, X: FloatArray, y: IntArray, w: FloatArray, value: float
 ) -> FloatArray:
     for halving in range(20):
-        proposed = beta + step / 2**halving
+        proposed = np.asarray(beta + step / 2**halving)
         if _multinomial_value(_softmax(X @ proposed), y, w) >= value - 1e-10:
             return proposed
     return beta

@@ -230,7 +230,7 @@ def _refuse_odd_numbers(series: pd.Series, values: FloatArray) -> None:
 
 
 def _whole_grades(series: pd.Series, labels: list[object]) -> list[object]:
-    """Return all whole grades from the lowest to the highest observed; refuse grade 2.5."""
+    """Return the observed grades; refuse grade 2.5."""
     grades = np.array(labels, dtype=float)
     if not (grades == np.floor(grades)).all():
         raise EstimationError(
@@ -271,8 +271,13 @@ def _bounds(
     ends = [data[c].to_numpy(dtype=float, na_value=np.nan) for c in options.intervals[name]]
     grades = np.array(labels, dtype=float)
     reversed_ = int((wanted & (ends[0] > ends[1])).sum())
-    low = np.searchsorted(grades, np.where(np.isnan(ends[0]), -np.inf, ends[0]), side="left") * 1.0
-    high = np.searchsorted(grades, np.where(np.isnan(ends[1]), np.inf, ends[1]), side="right") - 1.0
+    low = np.searchsorted(grades, np.where(np.isnan(ends[0]), -np.inf, ends[0]), side="left").astype(
+        np.float64
+    )
+    high = (
+        np.searchsorted(grades, np.where(np.isnan(ends[1]), np.inf, ends[1]), side="right").astype(np.float64)
+        - 1
+    )
     empty = int((wanted & (low > high)).sum()) - reversed_
     if reversed_ or empty:
         raise EstimationError(

@@ -196,8 +196,8 @@ class Imputations:
         names = [c.variable.name for c in self.columns if c.variable.wanted.any()]
         position = names.index(term)
         drawn = [chain.imputed[position] for chain in self.chains]
-        variable = column.variable
-        known = getattr(variable, "values")[~np.isnan(getattr(variable, "values"))]
+        codes = column.variable.values  # noqa: PD011
+        known = codes[~np.isnan(codes)]
         if column.labels is None:
             return plot_densities(known, drawn, label=term, ax=ax)
         return plot_shares(known, drawn, [str(label) for label in column.labels], label=term, ax=ax)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cohort.errors import EstimationError
 from cohort.estimators.rubin import RubinPool, d1_test, d2_test, pool_estimates, t_quantile, t_tail
-from cohort.format import fixed, interval, p_value, ratio
-from cohort.models.pooling_inputs import check_rows, complete_case_rows, joined, read_fits
-from cohort.models.pooling_rows import KEYS, Scale, back
+from cohort.format import fixed, p_value, ratio
+from cohort.models.pooled_text import complete_texts, largest, limits_text, with_labels
+from cohort.models.pooling_inputs import check_rows, complete_case_rows, read_fits
+from cohort.models.pooling_rows import Scale, back
 from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
 
@@ -56,6 +57,8 @@ class Pooled:
         Column, reason and number of rows left out although values were imputed.
     notes : tuple of str
         What a reader should be told.
+    tested : bool
+        Whether a test against 0 (of a ratio, 1) has a meaning.
     """
 
     measure: str
@@ -71,6 +74,7 @@ class Pooled:
     n: int | None
     left_out: tuple[tuple[str, str, int], ...]
     notes: tuple[str, ...]
+    tested: bool = True
 
     def tidy(self, conf_level: float | None = None, exponentiate: bool = False) -> pd.DataFrame:
         """Return one row per estimate, with that of the complete cases beside it.
@@ -100,7 +104,7 @@ class Pooled:
             with np.errstate(over="ignore"):
                 value, ends, complete = np.exp(value), np.exp(ends), np.exp(complete)
         statistic = np.where(se > 0, q / np.where(se > 0, se, 1.0), np.nan)
-        tested = np.isin(np.asarray(self.scale, dtype=object), ["identity", "log"])
+        tested = np.isin(np.asarray(self.scale, dtype=object), ["identity", "log"]) & self.tested
         statistic = np.where(tested, statistic, np.nan)
         frame = pd.DataFrame(list(self.rows))
         return frame.assign(
@@ -132,7 +136,7 @@ class Pooled:
                 "n": [self.n],
                 "n_imputation": [self.pool.m],
                 "n_missing": [sum(n for _, _, n in self.left_out)],
-                "fmi": [_largest(self.pool.fmi)],
+                "fmi": [largest(self.pool.fmi)],
                 "method": ["multiple imputation, Rubin's rules, degrees of freedom of Barnard and Rubin"],
                 "conf_level": [self.conf_level],
             }
@@ -227,8 +231,8 @@ class Pooled:
                 evidence=f"rows: {', '.join(frame['label'])}",
                 remedy="write one of these",
             )
-        row, complete = found.iloc[0], _complete_texts(found)[0]
-        limits = interval(row["conf_low"], row["conf_high"], None)
+        row, complete = found.iloc[0], complete_texts(found)[0]
+        limits = limits_text(row["conf_low"], row["conf_high"])
         p = "" if np.isnan(row["p_value"]) else f"; P{p_value(row['p_value'])}"
         return (
             f"{self.measure} {ratio(row['estimate'])} ({self.conf_level * 100:g}% CI {limits}{p}), "
@@ -243,15 +247,7 @@ class Pooled:
 
     def _printed(self) -> pd.DataFrame:
         """Return rows without the intercept as they print, with a label."""
-        frame = self.tidy(exponentiate=True)
-        keys = [key for key in KEYS if key in frame.columns]
-        texts = frame[keys].astype(object).where(frame[keys].notna(), "").astype(str)
-        labels = joined(texts)
-        level = texts["level"] if "level" in texts else pd.Series("", index=frame.index)
-        term = texts.get("term", labels)
-        bracketed = term.where(level == "", term + "[" + level + "]")
-        frame = frame.assign(label=labels.where(labels != "", self.measure), bracketed=bracketed)
-        return frame[term != "Intercept"].reset_index(drop=True)
+        return with_labels(self.tidy(exponentiate=True), self.measure)
 
     def _summary(self) -> Summary:
         frame = self._printed()
@@ -268,30 +264,19 @@ class Pooled:
             {
                 "term": frame["label"],
                 self.measure: [ratio(v) for v in frame["estimate"]],
-                f"{self.conf_level * 100:g}% CI": [interval(low, high, None) for low, high in limits],
+                f"{self.conf_level * 100:g}% CI": [limits_text(low, high) for low, high in limits],
                 "P": [p_value(v).removeprefix("=") for v in frame["p_value"]],
                 "fmi": [fixed(v, 2) for v in frame["fmi"]],
-                "complete cases": _complete_texts(frame),
+                "complete cases": complete_texts(frame),
             }
         )
+        if frame["p_value"].isna().all():
+            table = table.drop(columns="P")
         kind = f"{self.measure[:1].upper()}{self.measure[1:]}"
         return Summary(f"{kind} pooled over {self.pool.m} imputations", facts, table)
 
     def _fmi(self) -> str:
-        return fixed(_largest(self.pool.fmi), 2)
-
-
-def _largest(values: FloatArray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.max()) if len(finite) else float("nan")
-
-
-def _complete_texts(frame: pd.DataFrame) -> list[str]:
-    values, lows, highs = (frame[f"complete_case{end}"] for end in ("", "_low", "_high"))
-    return [
-        "none" if np.isnan(value) else f"{ratio(value)} ({interval(low, high, None)})"
-        for value, low, high in zip(values, lows, highs, strict=True)
-    ]
+        return fixed(largest(self.pool.fmi), 2)
 
 
 def pool(
@@ -300,6 +285,8 @@ def pool(
     scale: Scale | None = None,
     complete_case: Any = None,
     conf_level: float = 0.95,
+    *,
+    times: ArrayLike | None = None,
 ) -> Pooled:
     """Pool the fits of several completed data sets by Rubin's rules.
 
@@ -322,6 +309,8 @@ def pool(
         The fit on the data as observed; ``Fits`` have it already.
     conf_level : float, default=0.95
         Confidence level.
+    times : array-like, optional
+        Times at which curves (Kaplan-Meier, cumulative incidence) are pooled.
 
     Returns
     -------
@@ -332,7 +321,8 @@ def pool(
     Raises
     ------
     EstimationError
-        With fewer than two fits, fits with different rows, or results that have no standard errors.
+        With fewer than two fits, fits with different rows, results that have no standard errors, or curves without
+        ``times``.
 
     See Also
     --------
@@ -357,7 +347,7 @@ def pool(
     0       1.0     0.2309  17.4182  0.3235
     """
     check_conf_level(conf_level)
-    rows, n, left_out = read_fits(results, scale)
+    rows, n, left_out = read_fits(results, scale, times)
     first = rows[0]
     check_rows(rows)
     estimates = np.stack([one.estimate for one in rows])
@@ -367,7 +357,7 @@ def pool(
     with_covariance = all(one.covariance is not None for one in rows)
     df = df_complete if df_complete is not None else min(one.df_complete for one in rows)
     pooled = pool_estimates(estimates, variances, df)
-    complete, text = complete_case_rows(results, complete_case, first, scale, conf_level)
+    complete, text = complete_case_rows(results, complete_case, first, scale, times, conf_level)
     return Pooled(
         measure=first.measure,
         log_measure=first.log_measure,
@@ -382,12 +372,13 @@ def pool(
         n=n,
         left_out=left_out,
         notes=_notes(pooled),
+        tested=first.tested,
     )
 
 
 def _notes(pooled: RubinPool) -> tuple[str, ...]:
     """Say when more imputations are needed: m of at least 100 times the fraction of missing information."""
-    largest = _largest(pooled.fmi)
-    if np.isnan(largest) or pooled.m >= 100 * largest or largest < _ENOUGH:
+    fmi = largest(pooled.fmi)
+    if np.isnan(fmi) or pooled.m >= 100 * fmi or fmi < _ENOUGH:
         return ()
-    return (f"few imputations for this much missing information: take m={int(np.ceil(100 * largest))}",)
+    return (f"few imputations for this much missing information: take m={int(np.ceil(100 * fmi))}",)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from cohort.errors import EstimationError
 from cohort.models.fits import Fits
+from cohort.models.pooled_text import joined
 from cohort.models.pooling_rows import PoolingRows, Scale, back, pooling_rows
 from cohort.models.summary import left_out_text
 
@@ -19,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 
 def read_fits(
-    results: Any, scale: Scale | None
+    results: Any, scale: Scale | None, times: ArrayLike | None
 ) -> tuple[list[PoolingRows], int | None, tuple[tuple[str, str, int], ...]]:
     """Return the rows of each fit, the rows of its data, and whom the first of them left out."""
     if isinstance(results, tuple) and len(results) == 3 and not hasattr(results[0], "tidy"):
@@ -35,7 +36,7 @@ def read_fits(
     if n is None and hasattr(fits[0], "glance"):
         n = int(fits[0].glance()["n"].iloc[0])
     left_out = tuple(getattr(fits[0], "left_out", ()))
-    return [pooling_rows(one, scale) for one in fits], n, left_out
+    return [pooling_rows(one, scale, times) for one in fits], n, left_out
 
 
 def _numbers(estimates: Any, std_errors: Any, df_complete: Any) -> list[PoolingRows]:
@@ -69,20 +70,24 @@ def check_rows(rows: Sequence[PoolingRows]) -> None:
             raise EstimationError(
                 f"fit {number} does not have the rows of the first fit, so they cannot be pooled",
                 evidence=f"only in one of them: {', '.join(sorted(differing)[:6])}",
-                remedy="merge categories that are too rare to occur in every completed data set; of curves pool "
-                "the values at fixed times: lambda frame: co.kaplan_meier(...).at([30, 365])",
+                remedy="merge categories that are too rare to occur in every completed data set",
             )
 
 
 def complete_case_rows(
-    results: Any, given: Any, first: PoolingRows, scale: Scale | None, conf_level: float
+    results: Any,
+    given: Any,
+    first: PoolingRows,
+    scale: Scale | None,
+    times: ArrayLike | None,
+    conf_level: float,
 ) -> tuple[FloatArray | None, str]:
     """Return estimate and limits of the complete cases by row, and whom they are about."""
     case = results.complete_case if isinstance(results, Fits) and given is None else given
     if case is None:
         reason = results.complete_case_reason if isinstance(results, Fits) else ""
         return None, reason or "not given; write complete_case= or pool imputations.fit(function)"
-    rows = pooling_rows(case, scale)
+    rows = pooling_rows(case, scale, times)
     z = float(stats.norm.isf((1 - conf_level) / 2))
     q, half = rows.estimate, z * rows.std_error
     low, high = np.sort([back(q - half, rows.scale)[0], back(q + half, rows.scale)[0]], axis=0)
@@ -90,24 +95,7 @@ def complete_case_rows(
     own = pd.MultiIndex.from_frame(rows.keys.astype(str))
     wanted = pd.MultiIndex.from_frame(first.keys.astype(str))
     found = values.set_axis(own).reindex(wanted).to_numpy(dtype=float)
-    left_out = left_out_text(getattr(case, "left_out", ()))
-    n = f"{int(case.glance()['n'].iloc[0])} rows, " if hasattr(case, "glance") else ""
-    return found, f"{n}left out {left_out}; Wald limits"
-
-
-def joined(texts: pd.DataFrame) -> pd.Series:
-    """Join the keys of each row by colons, without the empty ones."""
-    out = pd.Series("", index=texts.index)
-    for name in texts.columns:
-        between = np.where((out != "") & (texts[name] != ""), ": ", "")
-        out = out + between + texts[name]
-    return out
-
-
-def _t_quantile(p: float, df: FloatArray) -> FloatArray:
-    return np.where(np.isinf(df), stats.norm.ppf(p), stats.t.ppf(p, np.where(np.isinf(df), 1.0, df)))
-
-
-def _t_tail(statistic: FloatArray, df: FloatArray) -> FloatArray:
-    normal = 2 * stats.norm.sf(np.abs(statistic))
-    return np.where(np.isinf(df), normal, 2 * stats.t.sf(np.abs(statistic), np.where(np.isinf(df), 1.0, df)))
+    if not hasattr(case, "glance"):
+        return found, "as observed; a frame does not say who was left out; Wald limits"
+    n = int(case.glance()["n"].iloc[0])
+    return found, f"{n} rows, left out {left_out_text(getattr(case, 'left_out', ()))}; Wald limits"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cohort.errors import EstimationError
 
@@ -42,6 +42,8 @@ class PoolingRows:
         Name of what is estimated.
     df_complete : float
         Degrees of freedom of the fit if nothing were missing.
+    tested : bool
+        Whether a test against 0 (of a ratio, 1) has a meaning: not for points of curves and means over time.
     """
 
     keys: pd.DataFrame
@@ -52,14 +54,16 @@ class PoolingRows:
     log_measure: bool
     measure: str
     df_complete: float
+    tested: bool = True
 
 
-def pooling_rows(result: Any, scale: Scale | None = None) -> PoolingRows:
+def pooling_rows(result: Any, scale: Scale | None = None, times: ArrayLike | None = None) -> PoolingRows:
     """Read a result, or a tidy frame with ``estimate`` and ``std_error``, as rows to pool.
 
-    A result with a method ``pooling()`` decides for itself. Otherwise its ``tidy()`` is taken: estimates that
-    ``exponentiate=True`` changes are logarithms already; of the others, rows with a ``time`` are pooled as
-    complementary log-log, terms that end in ``_ratio`` as logarithms, proportions as log odds, the rest as is.
+    Estimates that ``exponentiate=True`` changes are logarithms already. Of the others, points of a curve (rows
+    with ``time`` and ``n_risk``) are pooled as complementary log-log; ratios whose standard error is that of the
+    logarithm (``statistic`` is the logarithm over it), and terms that end in ``_ratio``, as logarithms;
+    proportions as log odds; the rest as is.
 
     Parameters
     ----------
@@ -67,6 +71,8 @@ def pooling_rows(result: Any, scale: Scale | None = None) -> PoolingRows:
         What one fit returned.
     scale : {'identity', 'log', 'logit', 'cloglog'}, optional
         Scale for estimates on their natural scale, instead of that rule.
+    times : array-like, optional
+        Times at which a curve is pooled.
 
     Returns
     -------
@@ -76,33 +82,59 @@ def pooling_rows(result: Any, scale: Scale | None = None) -> PoolingRows:
     Raises
     ------
     EstimationError
-        For something that has no estimates with standard errors.
+        For something that has no estimates with standard errors, and for a curve without ``times``.
     """
-    if hasattr(result, "pooling"):
-        own: PoolingRows = result.pooling()
-        return own
-    tidy = result if isinstance(result, pd.DataFrame) else _tidy(result)
+    tidy = result if isinstance(result, pd.DataFrame) else _tidy(result, times)
     if not {"estimate", "std_error"} <= set(tidy.columns):
         raise EstimationError(
             "estimates without standard errors cannot be pooled",
             evidence=f"columns: {', '.join(str(c) for c in tidy.columns)}",
             remedy="return a result of this package from the function, or a frame with estimate and std_error",
         )
-    log_measure = not isinstance(result, pd.DataFrame) and _is_log(result, tidy)
+    log_measure = _is_log(result)
     covariance = _covariance(result, len(tidy))
     usable = tidy["std_error"].notna().to_numpy() | (covariance is not None)
     tidy = tidy[usable].reset_index(drop=True)
     keys = _keys(tidy)
-    scales = ("identity",) * len(tidy) if log_measure else _scales(keys, scale)
-    estimate, std_error = transform(
-        tidy["estimate"].to_numpy(dtype=float), tidy["std_error"].to_numpy(dtype=float), scales
-    )
+    estimate, std_error = (tidy[name].to_numpy(dtype=float) for name in ("estimate", "std_error"))
+    scales = ("identity",) * len(tidy) if log_measure else _scales(keys, scale, "n_risk" in tidy)
+    if not log_measure and scale is None:
+        ready = _has_log_error(tidy)
+        std_error = np.where(ready, std_error * estimate, std_error)
+        scales = tuple("log" if log else one for one, log in zip(scales, ready, strict=True))
+    estimate, std_error = transform(estimate, std_error, scales)
     return PoolingRows(
-        keys, estimate, std_error, covariance, scales, log_measure, _measure(result), _df(result, len(tidy))
+        keys,
+        estimate,
+        std_error,
+        covariance,
+        scales,
+        log_measure,
+        _measure(result),
+        _df(result, len(tidy)),
+        tested="time" not in keys or "p_value" in tidy,
     )
 
 
-def _tidy(result: Any) -> pd.DataFrame:
+def _has_log_error(tidy: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether the statistic of a row is the logarithm of its estimate, not the estimate, over its standard error."""
+    if "statistic" not in tidy:
+        return np.zeros(len(tidy), dtype=bool)
+    value, error, z = (tidy[name].to_numpy(dtype=float) for name in ("estimate", "std_error", "statistic"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_log, of_value = np.abs(z * error - np.log(value)), np.abs(z * error - value)
+        return np.asarray((of_log < 1e-8) & (of_value > 1e-8))
+
+
+def _tidy(result: Any, times: ArrayLike | None) -> pd.DataFrame:
+    if _is_curve(result):
+        if times is None:
+            raise EstimationError(
+                "a curve is pooled at given times",
+                evidence=f"{type(result).__name__} without times=",
+                remedy="co.pool(fits, times=[30, 365])",
+            )
+        return pd.DataFrame(result.at(times))
     if not hasattr(result, "tidy"):
         raise EstimationError(
             f"a {type(result).__name__} cannot be pooled",
@@ -112,9 +144,16 @@ def _tidy(result: Any) -> pd.DataFrame:
     return pd.DataFrame(result.tidy())
 
 
-def _is_log(result: Any, tidy: pd.DataFrame) -> bool:
-    ratios = result.tidy(exponentiate=True)["estimate"].to_numpy(dtype=float)
-    return not np.array_equal(ratios, tidy["estimate"].to_numpy(dtype=float), equal_nan=True)
+def _is_curve(result: Any) -> bool:
+    """Whether estimates are had at times; a frame has ``at`` too, for its cells."""
+    return hasattr(result, "at") and hasattr(result, "tidy")
+
+
+def _is_log(result: Any) -> bool:
+    if isinstance(result, pd.DataFrame) or _is_curve(result):
+        return False
+    plain, ratios = (result.tidy(exponentiate=e)["estimate"].to_numpy(dtype=float) for e in (False, True))
+    return not np.array_equal(ratios, plain, equal_nan=True)
 
 
 def _covariance(result: Any, p: int) -> FloatArray | None:
@@ -135,14 +174,14 @@ def _keys(tidy: pd.DataFrame) -> pd.DataFrame:
     return keys.reset_index(drop=True)
 
 
-def _scales(keys: pd.DataFrame, scale: Scale | None) -> tuple[str, ...]:
+def _scales(keys: pd.DataFrame, scale: Scale | None, is_curve: bool) -> tuple[str, ...]:
     if scale is not None and scale not in SCALES:
         raise EstimationError(
             f"scale {scale!r} is not known", evidence=f"scales: {', '.join(SCALES)}", remedy='scale="log"'
         )
     if scale is not None:
         return (scale,) * len(keys)
-    if "time" in keys:
+    if "time" in keys and is_curve:
         return ("cloglog",) * len(keys)
     terms = keys["term"].astype(str) if "term" in keys else pd.Series("", index=keys.index)
     return tuple(
@@ -155,6 +194,8 @@ def _measure(result: Any) -> str:
     own = getattr(result, "measure", None)
     if isinstance(own, str):
         return own
+    if _is_curve(result):
+        return "survival" if hasattr(result, "rmst") else "cumulative incidence"
     terms = [] if isinstance(result, pd.DataFrame) else result.tidy().get("term", pd.Series(dtype=str))
     levels = result.tidy()["level"] if len(terms) and "level" in result.tidy() else [""] * len(terms)
     for term, level in zip(terms, levels, strict=True):

@@ -154,7 +154,13 @@ def plot_shares(
         new_figure = ax is None
         ax = layout.own_axes(ax, width_mm, 60.0)
         shares = np.bincount(observed.astype(np.int64), minlength=k) / len(observed)
-        ax.bar(np.arange(k), 100 * shares, width=0.6, color=palette.blend(_OBSERVED, "#FFFFFF", 0.35), gid="observed")
+        ax.bar(
+            np.arange(k),
+            100 * shares,
+            width=0.6,
+            color=palette.blend(_OBSERVED, "#FFFFFF", 0.35),
+            gid="observed",
+        )
         # each completed data set at its own place across the bar
         places = np.linspace(-0.22, 0.22, len(drawn))
         for place, codes in zip(places, drawn, strict=True):
@@ -167,7 +173,10 @@ def plot_shares(
         ax.set_ylabel("Percent")
         ax.set_xlabel(readable(label), labelpad=2)
         layout.fit(ax)
-        key = (Swatch("Observed", palette.blend(_OBSERVED, "#FFFFFF", 0.35)), Swatch("Imputed", _DRAWN, marker="o"))
+        key = (
+            Swatch("Observed", palette.blend(_OBSERVED, "#FFFFFF", 0.35)),
+            Swatch("Imputed", _DRAWN, marker="o"),
+        )
         draw_key(ax, key, side="above")
         layout.fit(ax)
         if new_figure:
