@@ -104,6 +104,14 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: co.mantel_haenszel("flair_deep", "severe_icans", "product", frame()),
         "odds_ratio",
     ),
+    "pool": (
+        lambda: co.pool(
+            co.impute(frame()[["age_years", "severe_icans"]], m=4, seed=1).fit(
+                lambda data: co.odds_ratio("severe_icans ~ age_years", data)
+            )
+        ),
+        "age_years",
+    ),
 }
 ON_NATURAL_SCALE = {"kaplan_meier", "cumulative_incidence", "two_by_two", "two_by_two_counts"}
 ON_NATURAL_SCALE |= {"e_value", "manski_bounds", "multistate"}

@@ -93,8 +93,7 @@ def pooling_rows(result: Any, scale: Scale | None = None, times: ArrayLike | Non
         )
     log_measure = _is_log(result)
     covariance = _covariance(result, len(tidy))
-    usable = tidy["std_error"].notna().to_numpy() | (covariance is not None)
-    tidy = tidy[usable].reset_index(drop=True)
+    tidy = tidy if covariance is not None else tidy[_has_error(tidy)].reset_index(drop=True)
     keys = _keys(tidy)
     estimate, std_error = (tidy[name].to_numpy(dtype=float) for name in ("estimate", "std_error"))
     scales = ("identity",) * len(tidy) if log_measure else _scales(keys, scale, "n_risk" in tidy)
@@ -114,6 +113,12 @@ def pooling_rows(result: Any, scale: Scale | None = None, times: ArrayLike | Non
         _df(result, len(tidy)),
         tested="time" not in keys or "p_value" in tidy,
     )
+
+
+def _has_error(tidy: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows to pool: not those of a test alone or of exact limits; a row that could not be estimated stays."""
+    untested = tidy["p_value"].isna() if "p_value" in tidy else True
+    return np.asarray(tidy["std_error"].notna() | (tidy["estimate"].isna() & untested))
 
 
 def _has_log_error(tidy: pd.DataFrame) -> NDArray[np.bool_]:
