@@ -206,7 +206,9 @@ class Pooled:
 
         frame = self._printed()
         is_ratio = self.log_measure or all(scale == "log" for scale in self.scale)
-        return plot_pooled(frame, measure=self.measure, ratio=is_ratio, conf_level=self.conf_level, ax=ax)
+        return plot_pooled(
+            frame, measure=self.measure, ratio=is_ratio, null=self.tested, conf_level=self.conf_level, ax=ax
+        )
 
     def text(self, term: str) -> str:
         """Return the sentence fragment of one row.

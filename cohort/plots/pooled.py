@@ -28,6 +28,7 @@ def plot_pooled(
     *,
     measure: str = "estimate",
     ratio: bool = False,
+    null: bool = True,
     conf_level: float = 0.95,
     ax: Axes | None = None,
     labels: Mapping[str, str] | None = None,
@@ -45,6 +46,8 @@ def plot_pooled(
         Name of the estimate, for the axis.
     ratio : bool, default=False
         Whether the axis is logarithmic about 1.
+    null : bool, default=True
+        Whether the value without effect (1 of a ratio, else 0) is a line.
     conf_level : float, default=0.95
         Level of the intervals.
     ax : Axes, default=None
@@ -73,7 +76,8 @@ def plot_pooled(
             ax.set_xscale("log")
         for y in range(1, len(names), 2):
             ax.axhspan(y - 0.5, y + 0.5, color=style.ZEBRA_COLOR, linewidth=0, zorder=0)
-        ax.axvline(1 if ratio else 0, color=style.AXIS_COLOR, linewidth=0.6, zorder=1, gid="null")
+        if null:
+            ax.axvline(1 if ratio else 0, color=style.AXIS_COLOR, linewidth=0.6, zorder=1, gid="null")
         for pair in _PAIRS:
             _draw(ax, frame, pair)
         _axis(ax, frame, ratio)
