@@ -103,7 +103,6 @@ def impute(
     See Also
     --------
     cohort.models.pool.pool : Pool the fits.
-    cohort.models.missing_patterns.missing_patterns : Look at what is missing first.
 
     Notes
     -----

@@ -332,8 +332,11 @@ def pool(
 
     Notes
     -----
-    Equals R ``mice::pool`` and ``mice::pool.scalar`` 3.15 and ``mitools::MIcombine`` 2.4 (``df.complete`` given)
-    to 1e-12 (``tests/reference/missing_data``), D1 its defining equations.
+    Equals R ``mice::pool`` and ``mice::pool.scalar`` 3.15 to 1e-8, the accuracy of the fits
+    (``tests/reference/missing_data``); D1 and D2 their defining equations. ``mitools::MIcombine`` 2.4 gives the same
+    estimates and variances, and other degrees of freedom with ``df.complete``: it leaves out 1 + 1/m there.
+    Limits are Wald limits on the t distribution, also where a single fit has profile or exact limits. With few
+    clusters give ``df_complete``, the number of clusters less 1.
 
     References
     ----------
