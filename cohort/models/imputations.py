@@ -25,7 +25,7 @@ Passive = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Imputations:
-    """m completed data sets; iterating gives DataFrames with the rows, columns and index of the data.
+    """Completed data sets: iterating gives DataFrames with the rows, columns and index of the data.
 
     Attributes
     ----------
