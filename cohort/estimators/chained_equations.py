@@ -45,7 +45,7 @@ class Variable:
         Bounds of the value.
     decimals : int or None
         Decimals to which drawn numbers are rounded.
-    delta : float
+    delta : float or array of shape (n_wanted,)
         Added to drawn numbers, or to the log odds of a drawn category.
     predictors : tuple of str or None
         Names of the variables it is imputed from; None for all.
@@ -61,7 +61,7 @@ class Variable:
     low: FloatArray
     high: FloatArray
     decimals: int | None = None
-    delta: float = 0.0
+    delta: float | FloatArray = 0.0
     predictors: tuple[str, ...] | None = None
 
 

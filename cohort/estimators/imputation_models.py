@@ -153,7 +153,7 @@ def draw_categories(
     X_missing: FloatArray,
     rng: Generator,
     n_level: int,
-    delta: float = 0.0,
+    delta: float | FloatArray = 0.0,
 ) -> IntArray:
     """Draw categories from a logistic (two categories) or multinomial logistic regression.
 
@@ -167,7 +167,7 @@ def draw_categories(
         Source of randomness.
     n_level : int
         Categories.
-    delta : float, default=0.0
+    delta : float or array of shape (n_missing,), default=0.0
         Added to the log odds of category 1 (two categories only).
 
     Returns
@@ -180,7 +180,7 @@ def draw_categories(
     w = np.concatenate([np.ones(len(y)), np.full(len(rows), weight)])
     beta, H = _fit_multinomial(Z, np.concatenate([y, level]), w, n_level)
     drawn = _draw_normal_vector(beta.ravel(order="F"), H, rng).reshape(beta.shape, order="F")
-    eta = _with_intercept(X_missing) @ drawn + delta
+    eta = _with_intercept(X_missing) @ drawn + np.reshape(delta, (-1, 1))
     cumulative = np.cumsum(_softmax(eta), axis=1)
     return np.asarray((rng.random(len(eta))[:, None] > cumulative[:, :-1]).sum(axis=1))
 
@@ -256,7 +256,7 @@ def draw_grades(
     X_missing: FloatArray,
     rng: Generator,
     n_level: int,
-    delta: float = 0.0,
+    delta: float | FloatArray = 0.0,
 ) -> IntArray:
     """Draw ordered categories from a proportional odds model, each within its own bounds.
 
@@ -274,7 +274,7 @@ def draw_grades(
         Source of randomness.
     n_level : int
         Categories.
-    delta : float, default=0.0
+    delta : float or array of shape (n_missing,), default=0.0
         Added to the log odds of a higher category.
 
     Returns

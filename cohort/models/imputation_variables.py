@@ -60,7 +60,7 @@ class Options:
     intervals: Mapping[str, tuple[str, str]]
     bounds: Mapping[str, tuple[float, float]]
     decimals: Mapping[str, int]
-    delta: Mapping[str, float]
+    delta: Mapping[str, float | pd.Series]
     predictors: Mapping[str, Sequence[str]]
     methods: Mapping[str, str]
     states: tuple[str, ...]
@@ -116,7 +116,7 @@ def make_column(data: pd.DataFrame, name: str, options: Options) -> Column:
         low=low,
         high=high,
         decimals=decimals,
-        delta=float(options.delta.get(name, 0.0)),
+        delta=_shift(data, name, wanted, options),
         predictors=None if predictors is None else tuple(predictors),
     )
     return Column(variable, labels, states)
@@ -321,6 +321,22 @@ def _check_delta(name: str, kind: Kind, options: Options) -> None:
             evidence="deltas exist for numbers, yes/no variables and ordered categories",
             remedy=f"make {name} an ordered category, or a yes/no variable",
         )
+
+
+def _shift(data: pd.DataFrame, name: str, wanted: NDArray[np.bool_], options: Options) -> float | FloatArray:
+    """Return the shift of what is drawn: one for all, or of each row, aligned by index."""
+    delta = options.delta.get(name, 0.0)
+    if not isinstance(delta, pd.Series):
+        values: FloatArray = np.array([delta], dtype=float)
+    else:
+        values = delta.reindex(data.index).to_numpy(dtype=float, na_value=np.nan)[wanted]
+    if not np.isfinite(values).all():
+        raise EstimationError(
+            f"delta of {name} is not a finite number for every row that is imputed",
+            evidence=f"{int((~np.isfinite(values)).sum())} of {len(values)}",
+            remedy=f'delta={{"{name}": pd.Series(0.0, index=data.index).mask(data["severe"] == 1, 0.5)}}',
+        )
+    return values if isinstance(delta, pd.Series) else float(values[0])
 
 
 def decode(column: Column, drawn: FloatArray, series: pd.Series) -> pd.Series:

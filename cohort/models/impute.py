@@ -39,7 +39,7 @@ def impute(
     states: str | Iterable[str] = (),
     predictors: Mapping[str, Sequence[str]] | None = None,
     passive: Passive | None = None,
-    delta: Mapping[str, float] | None = None,
+    delta: Mapping[str, float | pd.Series] | None = None,
     iterations: int = 10,
     donors: int = 5,
 ) -> Imputations:
@@ -82,8 +82,9 @@ def impute(
     passive : mapping of str to callable, optional
         Derived columns, each computed from the completed frame, as ``{"severe_icans": lambda frame:
         frame["icans_grade"] >= 3}``. They do not predict.
-    delta : mapping of str to float, optional
-        For sensitivity analyses: added to each drawn number, or to the log odds of yes or of a higher grade.
+    delta : mapping of str to float or Series, optional
+        For sensitivity analyses: added to each drawn number, or to the log odds of yes or of a higher grade. A
+        Series shifts patients differently (a pattern mixture).
     iterations : int, default=10
         Sweeps of each chain.
     donors : int, default=5
@@ -330,6 +331,9 @@ def _notes(made: Sequence[Column], options: Options) -> tuple[str, ...]:
     if within:
         notes.append(f"within their bounds: {', '.join(within)}")
     if options.delta:
-        shifts = ", ".join(f"{name} {value:+g}" for name, value in options.delta.items())
+        shifts = ", ".join(
+            f"{name} {'by patient' if isinstance(value, pd.Series) else format(value, '+g')}"
+            for name, value in options.delta.items()
+        )
         notes.append(f"not missing at random: {shifts}")
     return tuple(notes)
