@@ -58,6 +58,7 @@ _WHERE = {
     "power_time_dependent": "cohort.models.power_time_dependent",
     "design_effect": "cohort.models.plan_checks",
     # missing values
+    "missing_patterns": "cohort.models.missing_patterns",
     "impute": "cohort.models.impute",
     "pool": "cohort.models.pool",
     # out
