@@ -61,6 +61,7 @@ _WHERE = {
     "missing_patterns": "cohort.models.missing_patterns",
     "impute": "cohort.models.impute",
     "pool": "cohort.models.pool",
+    "tipping_point": "cohort.models.tipping_point",
     # out
     "table_one": "cohort.tables.table_one",
     "regression_table": "cohort.tables.regression_table",

@@ -36,6 +36,7 @@ TIDY: Mapping[str, str] = MappingProxyType(
         "bound_high": "highest such value",
         "fmi": "fraction of missing information (pooled results)",
         "missing_share": "lambda, share of the pooled variance that is due to the missing values",
+        "delta": "shift of imputed values (or of their log odds) in a sensitivity analysis",
         "complete_case": "the estimate of the complete cases, on the scale of `estimate`",
         "complete_case_low": "its lower confidence limit (Wald)",
         "complete_case_high": "its upper confidence limit (Wald)",

@@ -104,6 +104,18 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: co.mantel_haenszel("flair_deep", "severe_icans", "product", frame()),
         "odds_ratio",
     ),
+    "missing_patterns": (lambda: co.missing_patterns(frame()), "age_years"),
+    "tipping_point": (
+        lambda: co.tipping_point(
+            frame()[["age_years", "severe_icans"]],
+            lambda data: co.odds_ratio("severe_icans ~ age_years", data),
+            "age_years",
+            [-5, 0, 5],
+            seed=1,
+            m=3,
+        ),
+        "age_years",
+    ),
     "pool": (
         lambda: co.pool(
             co.impute(frame()[["age_years", "severe_icans"]], m=4, seed=1).fit(
@@ -119,6 +131,7 @@ FIXED_LEVEL = {"e_value"}  # limits exist at the level they were given at only
 ON_NATURAL_SCALE |= {"association_screen", "precision", "power_proportions", "power_hazard_ratio"}
 ON_NATURAL_SCALE |= {"power_time_dependent"}
 ON_NATURAL_SCALE |= {"mantel_haenszel"}
+ON_NATURAL_SCALE |= {"missing_patterns"}
 
 
 @pytest.fixture(scope="module", params=RESULTS)

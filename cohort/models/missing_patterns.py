@@ -84,7 +84,7 @@ class MissingPatterns:
         -------
         DataFrame
             ``term`` (column, or ``complete cases``), ``level`` (kind of not known), ``estimate`` (share of all
-            patients), ``conf_low, conf_high`` (Wilson), ``n`` (patients in this state).
+            patients), ``std_error, conf_low, conf_high`` (Wilson), ``n`` (patients in this state).
         """
         level = self.conf_level if conf_level is None else check_conf_level(conf_level)
         rows = [("complete cases", "", self.n_complete)]
@@ -93,12 +93,14 @@ class MissingPatterns:
                 count = int(self.counts[self.codes[:, j] == code].sum())
                 rows += [(name, self.reasons[code], count)] if count else []
         frame = pd.DataFrame(rows, columns=["term", "level", "n"])
+        share = frame["n"] / self.n
         low, high = proportion_limits(frame["n"].to_numpy(), np.full(len(frame), self.n), "wilson", level)
         return pd.DataFrame(
             {
                 "term": frame["term"],
                 "level": frame["level"],
-                "estimate": frame["n"] / self.n,
+                "estimate": share,
+                "std_error": np.sqrt(share * (1 - share) / self.n),
                 "conf_low": low,
                 "conf_high": high,
                 "n": frame["n"],
