@@ -348,8 +348,8 @@ def pool(
     Examples
     --------
     >>> pool(([0.9, 1.1, 1.0], [0.2, 0.2, 0.2], 50)).tidy().round(4)[["estimate", "std_error", "df", "fmi"]]
-       estimate  std_error       df     fmi
-    0       1.0     0.2309  17.4182  0.3235
+       estimate  std_error     df     fmi
+    0       1.0     0.2309  16.96  0.3252
     """
     check_conf_level(conf_level)
     rows, n, left_out = read_fits(results, scale, times)
