@@ -44,6 +44,7 @@ _WHERE = {
     "odds_ratio": "cohort.models.odds_ratio",
     "two_by_two": "cohort.models.two_by_two",
     "mantel_haenszel": "cohort.models.mantel_haenszel",
+    "diagnostic_accuracy": "cohort.models.diagnostic_accuracy",
     # confounding and selection
     "e_value": "cohort.models.e_value",
     "manski_bounds": "cohort.models.manski_bounds",

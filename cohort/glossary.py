@@ -48,6 +48,7 @@ GLANCE: Mapping[str, str] = MappingProxyType(
     {
         "n": "patients (or rows, where said) used",
         "n_event": "events of interest",
+        "n_verified": "patients whose condition the reference showed, among those with a known test",
         "n_missing": "patients left out because a value is missing",
         "n_cluster": "clusters of the robust variance",
         "log_likelihood": "maximised log-likelihood (penalised when `penalty` says so)",

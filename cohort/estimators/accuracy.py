@@ -143,9 +143,7 @@ def accuracy_measures(
     found["youden", ""] = {k: _explained(youden[k], counts) for k in ("newcombe", "score", "wald")}
     for value in prevalence:
         for term, like, sign in zip(AT_PREVALENCE, RATIOS[:2], (1, -1), strict=True):
-            found[term, f"{value:g}"] = {
-                k: _by_bayes(m, value, sign) for k, m in found[like, ""].items()
-            }
+            found[term, f"{value:g}"] = {k: _by_bayes(m, value, sign) for k, m in found[like, ""].items()}
     return found
 
 
@@ -306,7 +304,9 @@ def critical(df: float, conf_level: float) -> float:
     return float(ndtri(p) if math.isinf(df) else stdtrit(df, p))
 
 
-def shares_of(influence: FloatArray, shares: FloatArray, cluster: NDArray[np.intp] | None, zero: str) -> CellShares:
+def shares_of(
+    influence: FloatArray, shares: FloatArray, cluster: NDArray[np.intp] | None, zero: str
+) -> CellShares:
     """Estimate the covariance of shares from each patient's influence, summed within clusters.
 
     Parameters

@@ -136,7 +136,9 @@ def begg_greenes(
     shares = expected.mean(axis=0)
     residual = sample.verified * (size / np.maximum(known, 1))[code] * (sample.condition - mean)
     influence = expected - shares + (_cells_of(sample.test, mean + residual) - expected)
-    return shares_of(influence, shares, cluster, "a cell of the verified is zero: no limits on the logit scale")
+    return shares_of(
+        influence, shares, cluster, "a cell of the verified is zero: no limits on the logit scale"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -289,9 +291,7 @@ def impute_reference(
     known = np.array([c.tp, c.fp, c.fn, c.tn], dtype=float)
     missing = sample.unverified()
     if X is None:
-        theta = np.column_stack(
-            [rng.beta(known[k] + 0.5, known[k + 1] + 0.5, imputations) for k in (0, 2)]
-        )
+        theta = np.column_stack([rng.beta(known[k] + 0.5, known[k + 1] + 0.5, imputations) for k in (0, 2)])
         drawn = rng.binomial(np.array(missing), theta)
     else:
         fit = fit_logistic(X[sample.verified], sample.condition[sample.verified].astype(float), "firth")
@@ -362,7 +362,11 @@ def _youden(tables: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _pooled(
-    values: FloatArray, variances: FloatArray, n: float, conf_level: float, scale: Literal["log", "logit", "identity"]
+    values: FloatArray,
+    variances: FloatArray,
+    n: float,
+    conf_level: float,
+    scale: Literal["log", "logit", "identity"],
 ) -> Measure:
     """Pool by Rubin's rules with the degrees of freedom of Barnard and Rubin (1999)."""
     if not (np.isfinite(values).all() and np.isfinite(variances).all()):

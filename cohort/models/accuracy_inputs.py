@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort.dictionary.states import binary_states
+from cohort.dictionary.states import MISSING_REASONS, PRESENCE, binary_states
 from cohort.errors import EstimationError
 from cohort.estimators.verification import VerifiedSample
+from cohort.models.coding import as_scores, binary_reasons
 from cohort.models.design import align_columns, build_design
-from cohort.models.two_by_two import binary_reasons
 from cohort.study.guards import check_incorporation, resolve_facts
-from cohort.study.keys import KEYS
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 LeftOut = tuple[tuple[str, str, int], ...]
+_NOT_KNOWN = frozenset((*PRESENCE[2:], *MISSING_REASONS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +90,17 @@ def accuracy_rows(
             evidence=f"{len(tests)} columns given",
             remedy='test="flair_deep", or test=("icans_grade_lower", "icans_grade_upper"), threshold=3',
         )
-    used = [*tests, reference, *([verified] if verified else []), *([cluster] if cluster else []), *covariates]
+    if reference in tests:
+        raise EstimationError(
+            f"column {reference} is both test and reference", remedy="name the column of the reference"
+        )
+    used = [
+        *tests,
+        reference,
+        *([verified] if verified else []),
+        *([cluster] if cluster else []),
+        *covariates,
+    ]
     frame, _ = align_columns(list(dict.fromkeys(used)), data, None)
     check_rows(data, cluster)
     facts = resolve_facts([*tests, reference], None, data)
@@ -110,7 +120,9 @@ def accuracy_rows(
     for name in dict.fromkeys((*([cluster] if cluster else []), *covariates)):
         bad = _unusable(frame[name]) & keep
         if bad.any():
-            left_out += [(name, r, n) for r, n in binary_reasons(frame[name].iloc[np.flatnonzero(bad)]).items()]
+            left_out += [
+                (name, r, n) for r, n in binary_reasons(frame[name].iloc[np.flatnonzero(bad)]).items()
+            ]
             keep &= ~bad
     rows = np.flatnonzero(keep)
     if not len(rows):
@@ -120,9 +132,7 @@ def accuracy_rows(
             remedy="check the column of the test and the filter that made this frame",
         )
     is_verified, unverified, said = _verification(frame, reference, verified, known, rows)
-    sample = VerifiedSample(
-        positive[rows] == 1, (condition[rows] == 1) & is_verified, is_verified
-    )
+    sample = VerifiedSample(positive[rows] == 1, (condition[rows] == 1) & is_verified, is_verified)
     codes = cluster_codes(frame[cluster].iloc[rows]) if cluster else None
     return AccuracyRows(label, sample, rows, codes, unverified, tuple(left_out), (*notes, *said))
 
@@ -139,7 +149,7 @@ def check_rows(data: pd.DataFrame, cluster: str | None) -> None:
     """
     if data.empty:
         raise EstimationError("the frame has no rows", remedy="pass data=, one row per patient or exam")
-    keys = [key for key in KEYS if key in data.columns]
+    keys = [key for key in ("source", "patient_id") if key in data.columns]
     repeats = int(data.duplicated(keys).sum()) if "patient_id" in keys else 0
     if repeats and cluster is None:
         raise EstimationError(
@@ -176,12 +186,12 @@ def three_state(values: pd.Series, what: str) -> FloatArray:
 
 
 def numbers(values: pd.Series, what: str = "score") -> FloatArray:
-    """Return a column as numbers with NaN; codes of an ordered category are its order.
+    """Return a score or grade as numbers; kinds of not known are missing and never a level.
 
     Parameters
     ----------
     values : Series of shape (n,)
-        The column.
+        Numbers, or an ordered category (its numeric labels, or else positions from 0).
     what : str
         What it is used for, for the message.
 
@@ -191,29 +201,15 @@ def numbers(values: pd.Series, what: str = "score") -> FloatArray:
         The numbers.
     """
     if isinstance(values.dtype, pd.CategoricalDtype):
-        levels = pd.to_numeric(pd.Series(values.cat.categories), errors="coerce")
-        if levels.notna().all():
-            values = values.astype(levels.dtype)
-        elif values.cat.ordered:
-            raise EstimationError(
-                f"the {what} {values.name} has levels that are not numbers",
-                evidence=f"{len(levels)} ordered levels",
-                remedy=f'data["{values.name}"].cat.codes, with unknown levels set to missing',
-            )
-    if not pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
+        unknown = [label for label in values.cat.categories if label in _NOT_KNOWN]
+        values = values.cat.remove_categories(unknown)
+    elif not pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
         raise EstimationError(
             f"the {what} {values.name} is not a number",
             evidence=f"dtype {values.dtype}",
             remedy=f'pd.to_numeric(data["{values.name}"], errors="coerce")',
         )
-    found = np.asarray(values.to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
-    if np.isinf(found).any():
-        raise EstimationError(
-            f"the {what} {values.name} has infinite values",
-            evidence=f"{int(np.isinf(found).sum())} of {len(found)} values are infinite",
-            remedy="set them to missing, or to the limit of detection",
-        )
-    return found
+    return as_scores(values).numbers
 
 
 def _tested(
@@ -235,7 +231,9 @@ def _tested(
             remedy="give the lower end first",
         )
     missing = np.isnan(low) | np.isnan(high)
-    positive = np.where(missing, np.nan, np.where(low >= threshold, 1.0, np.where(high < threshold, 0.0, np.nan)))
+    positive = np.where(
+        missing, np.nan, np.where(low >= threshold, 1.0, np.where(high < threshold, 0.0, np.nan))
+    )
     open_ = np.isnan(positive) & ~missing
     counted = (("missing", int(missing.sum())), ("on either side of the threshold", int(open_.sum())))
     label = f"{' to '.join(tests)} \N{GREATER-THAN OR EQUAL TO} {threshold:g}"
@@ -339,7 +337,9 @@ def covariate_design(frame: pd.DataFrame, covariates: Sequence[str], test: NDArr
     """
     base = [np.ones(len(test)), test.astype(float)]
     if test.all() or not test.any():
-        raise EstimationError("every tested patient has the same test result", remedy="check the test's column")
+        raise EstimationError(
+            "every tested patient has the same test result", remedy="check the test's column"
+        )
     if not covariates:
         return np.column_stack(base)
     design = build_design(" + ".join(covariates), frame.reset_index(drop=True))
