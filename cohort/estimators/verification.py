@@ -158,7 +158,7 @@ class WeightedShares:
 
 
 def inverse_probability(
-    sample: VerifiedSample, X: FloatArray, cluster: IntArray | None = None
+    sample: VerifiedSample, X: FloatArray, cluster: IntArray | None = None, test_column: int = 1
 ) -> WeightedShares:
     """Weight the verified by the inverse of their probability of verification.
 
@@ -170,6 +170,8 @@ def inverse_probability(
         Design matrix of the logistic model of verification, with intercept and test result.
     cluster : array of shape (n,), optional
         Codes from 0 of clusters for the variance.
+    test_column : int, default=1
+        Column of the test result in the design matrix.
 
     Returns
     -------
@@ -186,25 +188,43 @@ def inverse_probability(
     With a saturated model of the test result alone, estimate and variance equal those of :func:`begg_greenes`.
     """
     V = sample.verified.astype(float)
-    fit = fit_logistic(X, V)
-    rho = expit(X @ fit.estimate)
-    if not fit.converged or rho[sample.verified].min() < 1e-6:
-        raise EstimationError(
-            "the model of verification separates: some kinds of patients were never, or always, verified",
-            evidence=f"{int(V.sum())} of {len(V)} patients verified, {X.shape[1]} parameters",
-            remedy='leave the covariate that decides out, or use method="begg_greenes" or method="bounds"',
-        )
+    # a test result of which everyone was verified has weight 1, and no part in the model
+    modelled = np.array([not sample.verified[sample.test == t].all() for t in (False, True)])[
+        sample.test.astype(int)
+    ]
+    if modelled.all() or not modelled.any():
+        part = X
+    else:
+        part = np.delete(X, test_column, axis=1)
+    rho = np.ones(len(V))
+    if modelled.any():
+        rho[modelled] = _probabilities(part[modelled], V[modelled])
     w = V / rho
     cells = _cells_of(sample.test, sample.condition.astype(float))
     shares = (w[:, None] * cells).sum(axis=0) / w.sum()
     deviation = w[:, None] * (cells - shares)
     # d(weighted deviation)/d(gamma) = -w (1 - rho) x; gamma's influence is I^-1 x (V - rho)
-    slope = -(deviation * (1 - rho)[:, None]).T @ X
-    information = (X * (rho * (1 - rho))[:, None]).T @ X
-    influence = deviation + (X * (V - rho)[:, None]) @ np.linalg.solve(information, slope.T)
+    influence = deviation
+    if modelled.any():
+        slope = -(deviation * (1 - rho)[:, None]).T @ part
+        information = (part * (rho * (1 - rho))[:, None]).T @ part
+        influence = deviation + (part * (V - rho)[:, None]) @ np.linalg.solve(information, slope.T)
     zero = "a cell of the verified is zero: no limits on the logit scale"
     found = shares_of(influence * len(V) / w.sum(), shares, cluster, zero)
     return WeightedShares(found, w[sample.verified])
+
+
+def _probabilities(X: FloatArray, V: FloatArray) -> FloatArray:
+    """Fit the model of verification, refusing one that separates."""
+    fit = fit_logistic(X, V)
+    eta = X @ fit.estimate
+    if not fit.converged or np.abs(eta).max() > 15:
+        raise EstimationError(
+            "the model of verification separates: some kinds of patients were never, or always, verified",
+            evidence=f"{int(V.sum())} of {len(V)} patients verified, {X.shape[1]} parameters",
+            remedy='leave the covariate that decides out, or use method="begg_greenes" or method="bounds"',
+        )
+    return np.asarray(expit(eta))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -66,7 +66,7 @@ def plot_accuracy(
     with style.theme():
         ax = layout.own_axes(ax, width_mm, height_mm)
         ax.set_ylim(len(terms) - 0.5, -0.5)
-        ax.set_yticks(range(len(terms)), [(labels or {}).get(t, readable(t)) for t in terms])
+        ax.set_yticks(range(len(terms)), [(labels or {}).get(t, readable(t).capitalize()) for t in terms])
         ax.tick_params(axis="y", length=0, pad=4)
         ax.spines["left"].set_visible(False)
         ax.set_xlim(0, 1)
