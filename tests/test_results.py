@@ -82,6 +82,14 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: co.odds_ratio("severe_icans ~ flair_deep + age_years", frame(), method="firth"),
         "flair_deep",
     ),
+    "diagnostic_accuracy": (
+        lambda: co.diagnostic_accuracy("flair_deep", "severe_icans", frame(), prevalence=0.1),
+        "sensitivity",
+    ),
+    "diagnostic_accuracy_unverified": (
+        lambda: co.diagnostic_accuracy("severe_icans", "flair_deep", frame()),
+        "specificity",
+    ),
     "two_by_two": (lambda: co.two_by_two("flair_deep", "severe_icans", data=frame()), "odds_ratio"),
     "association_screen": (
         lambda: co.association_screen(["flair_deep", "age_years"], ["severe_icans", "status"], frame()),
@@ -126,7 +134,13 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
 }
 ON_NATURAL_SCALE = {"kaplan_meier", "cumulative_incidence", "two_by_two", "two_by_two_counts"}
-ON_NATURAL_SCALE |= {"e_value", "manski_bounds", "multistate"}
+ON_NATURAL_SCALE |= {
+    "e_value",
+    "manski_bounds",
+    "multistate",
+    "diagnostic_accuracy",
+    "diagnostic_accuracy_unverified",
+}
 FIXED_LEVEL = {"e_value"}  # limits exist at the level they were given at only
 ON_NATURAL_SCALE |= {"association_screen", "precision", "power_proportions", "power_hazard_ratio"}
 ON_NATURAL_SCALE |= {"power_time_dependent"}

@@ -192,10 +192,7 @@ def inverse_probability(
     modelled = np.array([not sample.verified[sample.test == t].all() for t in (False, True)])[
         sample.test.astype(int)
     ]
-    if modelled.all() or not modelled.any():
-        part = X
-    else:
-        part = np.delete(X, test_column, axis=1)
+    part = X if modelled.all() or not modelled.any() else np.delete(X, test_column, axis=1)
     rho = np.ones(len(V))
     if modelled.any():
         rho[modelled] = _probabilities(part[modelled], V[modelled])
