@@ -70,6 +70,10 @@ def run(
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="ID", help="Carry out this analysis alone.")
     ] = None,
+    aggregates: Annotated[
+        Path | None, typer.Option("--aggregates", help="Also write results for pooling over registries here.")
+    ] = None,
+    site: Annotated[str, typer.Option("--site", help="Name of this registry, for --aggregates.")] = "",
     quiet: QuietOption = False,
 ) -> None:
     """Carry out a study file and write its report, tables, figures, data, audit and manifest."""
@@ -77,7 +81,10 @@ def run(
 
     console = Console(quiet=quiet)
     with console.errors():
-        _carry_out(study, _named_paths(data or []), out, only, console)
+        if aggregates is not None and not site:
+            msg = "--aggregates wants --site NAME, the name of this registry"
+            raise typer.BadParameter(msg)
+        _carry_out(study, _named_paths(data or []), out, only, console, aggregates, site)
 
 
 @app.command()
@@ -101,7 +108,13 @@ def check(
 
 
 def _carry_out(
-    study: Path, paths: dict[str, Path], out: Path | None, only: list[str] | None, console: object
+    study: Path,
+    paths: dict[str, Path],
+    out: Path | None,
+    only: list[str] | None,
+    console: object,
+    aggregates: Path | None = None,
+    site: str = "",
 ) -> None:
     from cohort.report.console import Console
     from cohort.report.run import run as run_study
@@ -109,6 +122,8 @@ def _carry_out(
     assert isinstance(console, Console)
     finished = run_study(study, data=paths, out=out, only=only, progress=console.step)
     console.finish(finished)
+    if aggregates is not None:
+        console.line(repr(finished.export_aggregates(aggregates, site=site)))
     if finished.unfinished:
         raise typer.Exit(code=1)
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 import cohort
 from cohort.dictionary.location import dictionary_folder
+from cohort.dictionary.strict_yaml import load_yaml
 from cohort.errors import StudyError
 from cohort.models.aggregates import Aggregate, Origin, Pooled, aggregate_of
 
@@ -92,7 +93,8 @@ def export_aggregates(
     min_cell : int, default=5
         Smallest count that may leave; zero counts may.
     study : str or Path, optional
-        The study file that every registry runs; its hash must agree when pooling.
+        The study file that every registry runs; its hash must agree when pooling. Of YAML the part ``data:`` is not
+        hashed, because every registry names its own sources there.
     mappings : iterable of str or Path, default=()
         Mapping files of this registry; hashed for the record, they differ between registries.
     data : DataFrame, or mapping of str to DataFrame or Endpoint, optional
@@ -145,7 +147,7 @@ def export_aggregates(
         "site": site,
         "min_cell": int(min_cell),
         "cohort_version": cohort.__version__,
-        "study_sha256": "" if study is None else _hash(Path(study)),
+        "study_sha256": "" if study is None else study_hash(Path(study)),
         "dictionary_sha256": _hash(dictionary_folder() / "dictionary.yaml"),
         "mapping_sha256": sorted(_hash(Path(path)) for path in mappings),
         "results": {name: part.as_json() for name, part in reduced.items()},
@@ -172,6 +174,32 @@ def _origins(
             remedy="use the names of results=",
         )
     return dict(data)
+
+
+def study_hash(path: Path) -> str:
+    """Hash a study file: the content of YAML without its sources, the bytes of any other file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str
+        SHA-256, hexadecimal.
+
+    Raises
+    ------
+    StudyError
+        When the file cannot be read.
+    """
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return _hash(path)
+    content, _ = load_yaml(path, StudyError)
+    kept = {k: v for k, v in content.items() if k != "data"} if isinstance(content, dict) else content
+    text = json.dumps(kept, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _hash(path: Path) -> str:

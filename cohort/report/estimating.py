@@ -142,6 +142,7 @@ def hazards(name: str, part: CoxSpec, prepared: Prepared) -> Outcome:
         drawings=(drawing(name, _forest(fit, fit.measure, prepared), legend),),
         frames=frames,
         notes=(*notes, *_noted(fit.notes)),
+        fit=fit,
     )
 
 
@@ -171,6 +172,7 @@ def odds(name: str, part: OddsRatioSpec, prepared: Prepared) -> Outcome:
         drawings=(drawing(name, _forest(fit, "odds ratio", prepared), legend),),
         frames={name: fit.tidy(), f"{name}_fit": fit.glance()},
         notes=_noted(fit.notes),
+        fit=fit,
     )
 
 
@@ -204,6 +206,7 @@ def fourfold(name: str, part: TwoByTwoSpec, prepared: Prepared) -> Outcome:
         tables={name: plain_table(tidy, stub, columns, caption=title)},
         frames={name: tidy, f"{name}_fit": fit.glance()},
         notes=_noted(fit.notes),
+        fit=fit,
     )
 
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import pandas as pd
 
+from cohort.models.cox import CoxRegression
+from cohort.models.odds_ratio import OddsRatio
+from cohort.models.two_by_two import TwoByTwo
 from cohort.style import figure_notes
 from cohort.tables.table import Table
 
@@ -84,6 +87,8 @@ class Outcome:
         What a reader must know to read them.
     error : str
         Why there is no result; empty when there is.
+    fit : object
+        The result itself, where registries can pool it; None otherwise.
     """
 
     id: str
@@ -96,3 +101,4 @@ class Outcome:
     frames: Mapping[str, pd.DataFrame] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
     error: str = ""
+    fit: OddsRatio | CoxRegression | TwoByTwo | None = None

@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from cohort.errors import CohortError, GuardError, StudyError
-from cohort.report.check import check_study
+from cohort.errors import CohortError, EndpointError, GuardError, StudyError
+from cohort.models.aggregates import Origin
+from cohort.models.export_aggregates import ExportedAggregates, export_aggregates
+from cohort.models.odds_ratio import OddsRatio
+from cohort.report.check import CheckedStudy, check_study
 from cohort.report.describing import (
     characteristics,
     grades_by_group,
@@ -22,7 +25,7 @@ from cohort.report.folder import made_folder
 from cohort.report.outcome import Outcome
 from cohort.report.prepare import Prepared, prepare
 from cohort.report.progress import Progress, silent
-from cohort.report.spec import AnalysisSpec
+from cohort.report.spec import AnalysisSpec, CoxSpec
 from cohort.report.write import write_run
 
 KINDS: Mapping[str, Callable[[str, Any, Prepared], Outcome]] = {
@@ -51,16 +54,59 @@ class Run:
         The registry, the population, the analysis frame and the endpoints.
     outcomes : mapping of str to Outcome
         What each analysis gave, by its id.
+    checked : CheckedStudy
+        The study file and its mappings.
     """
 
     folder: Path
     prepared: Prepared
     outcomes: Mapping[str, Outcome]
+    checked: CheckedStudy
 
     @property
     def unfinished(self) -> tuple[Outcome, ...]:
         """Analyses that were refused by a guard or failed."""
         return tuple(outcome for outcome in self.outcomes.values() if outcome.status != "done")
+
+    def export_aggregates(
+        self, folder: str | Path, *, site: str, min_cell: int | None = None
+    ) -> ExportedAggregates:
+        """Write what registries may pool of this run: its Cox and logistic models and fourfold tables.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Folder to write to.
+        site : str
+            Name of the registry.
+        min_cell : int, optional
+            Smallest count that may leave; that of the study file, and at least 5, by default.
+
+        Returns
+        -------
+        ExportedAggregates
+            The path, and what was withheld.
+        """
+        fits = {name: one.fit for name, one in self.outcomes.items() if one.fit is not None}
+        parts = self.prepared.spec.analyses
+        origins: dict[str, Origin] = {}
+        for name, fit in fits.items():
+            part = parts[name]
+            if isinstance(part, CoxSpec):
+                endpoint = self.prepared.endpoints[part.endpoint]
+                if not isinstance(endpoint, EndpointError):
+                    origins[name] = endpoint
+            elif isinstance(fit, OddsRatio):
+                origins[name] = self.prepared.data
+        return export_aggregates(
+            fits,
+            folder,
+            site=site,
+            min_cell=max(5, self.prepared.spec.study.disclosure.min_cell) if min_cell is None else min_cell,
+            study=self.checked.file,
+            mappings=[path for path in self.checked.mappings.values() if Path(path).is_file()],
+            data=origins,
+        )
 
     def __repr__(self) -> str:
         done = len(self.outcomes) - len(self.unfinished)
@@ -131,7 +177,7 @@ def run(
         outcomes[name] = _carry_out(name, part, prepared)
         step(f"analyse {name}", len(prepared.data), None, outcomes[name].status)
     analysed = clock()
-    finished = Run(folder, prepared, outcomes)
+    finished = Run(folder, prepared, outcomes, checked)
     seconds = {"prepare": ready - started, "analyse": analysed - ready}
     write_run(folder, checked, prepared, outcomes, steps=counted, seconds=seconds)
     return finished

@@ -136,3 +136,15 @@ def test_a_refused_analysis_is_reported_and_does_not_stop_the_others(tmp_path: P
     assert [outcome.id for outcome in finished.unfinished] == ["naive"]
     assert finished.outcomes["naive"].status == "refused"
     assert "Immortal time" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_run_exports_what_registries_may_pool(finished: Run, tmp_path: Path) -> None:
+    exported = finished.export_aggregates(tmp_path, site="north")
+    content = json.loads(exported.path.read_text(encoding="utf-8"))
+    fits = {name for name, one in finished.outcomes.items() if one.fit is not None}
+    assert set(content["results"]) == fits
+    assert {finished.outcomes[name].kind for name in fits} <= {"cox", "odds_ratio", "two_by_two"}
+    assert content["min_cell"] >= 5
+    assert len(content["study_sha256"]) == 64
+    for part in content["results"].values():
+        assert part["n"] is None or part["n"] <= len(finished.prepared.data)
