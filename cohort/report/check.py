@@ -22,6 +22,7 @@ from cohort.report.spec import (
     DescribeSpec,
     IncidenceSpec,
     KaplanMeierSpec,
+    MantelHaenszelSpec,
     OddsRatioSpec,
     StudyFile,
     TableOneSpec,
@@ -206,6 +207,7 @@ def _analysis_problems(spec: StudyFile, dictionary: Dictionary) -> Iterator[Foun
 def _identifying(place: Place, part: AnalysisSpec, dictionary: Dictionary) -> Iterator[Found]:
     """Find columns whose single values would be printed as categories and tell who a patient is."""
     printed = [*getattr(part, "variables", ()), *(getattr(part, name, None) for name in PRINTED)]
+    printed += part.strata if isinstance(part, MantelHaenszelSpec) else ()
     infusion = dictionary.tables["infusion"].variables
     for column in printed:
         one = infusion.get(column) if column is not None else None
@@ -235,7 +237,10 @@ def _columns_of(place: Place, part: object, known: set[str]) -> Iterator[Found]:
     if isinstance(part, TableOneSpec | DescribeSpec):
         for position, column in enumerate(part.variables):
             yield from _column((*place, "variables", position), column, known)
-    if isinstance(part, TwoByTwoSpec):
+    if isinstance(part, MantelHaenszelSpec):
+        for position, column in enumerate(part.strata):
+            yield from _column((*place, "strata", position), column, known)
+    if isinstance(part, TwoByTwoSpec | MantelHaenszelSpec):
         yield from _column((*place, "exposure"), part.exposure, known)
         yield from _column((*place, "outcome"), part.outcome, known)
     by = getattr(part, "by", None)

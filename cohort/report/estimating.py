@@ -14,12 +14,20 @@ from cohort.format import fixed, interval, p_value, ratio
 from cohort.models.cox import CoxRegression, cox
 from cohort.models.cumulative_incidence import CumulativeIncidence, cumulative_incidence
 from cohort.models.kaplan_meier import KaplanMeier, kaplan_meier
+from cohort.models.mantel_haenszel import mantel_haenszel
 from cohort.models.odds_ratio import OddsRatio, odds_ratio
 from cohort.models.ratios import draw_ratios
 from cohort.models.two_by_two import two_by_two
 from cohort.report.outcome import Outcome, drawing
 from cohort.report.prepare import Prepared
-from cohort.report.spec import CoxSpec, IncidenceSpec, KaplanMeierSpec, OddsRatioSpec, TwoByTwoSpec
+from cohort.report.spec import (
+    CoxSpec,
+    IncidenceSpec,
+    KaplanMeierSpec,
+    MantelHaenszelSpec,
+    OddsRatioSpec,
+    TwoByTwoSpec,
+)
 from cohort.report.words import (
     EVENTS,
     column_words,
@@ -207,6 +215,45 @@ def fourfold(name: str, part: TwoByTwoSpec, prepared: Prepared) -> Outcome:
         frames={name: tidy, f"{name}_fit": fit.glance()},
         notes=_noted(fit.notes),
         fit=fit,
+    )
+
+
+def pooled_over_strata(name: str, part: MantelHaenszelSpec, prepared: Prepared) -> Outcome:
+    """Pool an association over strata."""
+    data, level = prepared.data, prepared.spec.study.conf_level
+    fit = mantel_haenszel(
+        part.exposure,
+        part.outcome,
+        list(part.strata),
+        data=data,
+        conf_level=level,
+        acknowledge=part.acknowledge,
+    )
+    exposure, outcome = (column_words(data, column) for column in (part.exposure, part.outcome))
+    over = ", ".join(in_sentence(column_words(data, column)) for column in part.strata)
+    title = part.title or f"{exposure} against {in_sentence(outcome)}, over {over}"
+    tidy = fit.tidy()
+    shown = tidy[tidy["strata"] == ""].reset_index(drop=True)
+    stub = PlainColumn("Measure", lambda f: [_words(str(term)) for term in f["term"]], align="left")
+    columns = [
+        PlainColumn("Method", lambda f: [_words(str(method)) for method in f["method"]], align="left"),
+        PlainColumn("Estimate", lambda f: [_known(ratio, value) for value in f["estimate"]]),
+        _limits_column(level, None),
+        PlainColumn("P", lambda f: [_known(p_value, value).removeprefix("=") for value in f["p_value"]]),
+    ]
+    legend = f"{title}. Odds ratio of each stratum and pooled, with {_level(prepared)} limits."
+    return Outcome(
+        name,
+        part.kind,
+        title,
+        sentences=(
+            *(f"{headline(fit.text(term))}." for term in ("odds_ratio", "risk_difference")),
+            *left_out_sentence(data, fit.left_out),
+        ),
+        tables={name: plain_table(shown, stub, columns, caption=title)},
+        drawings=(drawing(name, fit.plot(), legend),),
+        frames={name: tidy, f"{name}_fit": fit.glance()},
+        notes=_noted(fit.notes),
     )
 
 

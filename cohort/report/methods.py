@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from cohort.report.prepare import Prepared
-from cohort.report.spec import CoxSpec, IncidenceSpec, KaplanMeierSpec, OddsRatioSpec, StudyFile, TableOneSpec
+from cohort.report.spec import (
+    CoxSpec,
+    IncidenceSpec,
+    KaplanMeierSpec,
+    MantelHaenszelSpec,
+    OddsRatioSpec,
+    StudyFile,
+    TableOneSpec,
+)
 
 OPEN_DAYS = {
     "widen": "a day whose grade is not determined leaves the maximum open",
@@ -93,6 +101,12 @@ def _statistics(spec: StudyFile) -> tuple[str, ...]:
         )
         how = "Firth's penalised likelihood with profile limits" if firth else "maximum likelihood"
         parts.append(f"Odds ratios are from logistic regression by {how}.")
+    if MantelHaenszelSpec in kinds:
+        parts.append(
+            "Associations over strata were pooled after Mantel and Haenszel (odds ratio with the variance of Robins, "
+            "Breslow and Greenland, risk difference with that of Sato); that strata agree was tested after Breslow, Day "
+            "and Tarone."
+        )
     acknowledged = sorted({guard for part in spec.analyses.values() for guard in part.acknowledge})
     if acknowledged:
         parts.append(f"Guards overridden on purpose: {', '.join(acknowledged)}.")

@@ -20,7 +20,14 @@ from cohort.report.describing import (
     single_numbers,
     timing_of_mri,
 )
-from cohort.report.estimating import fourfold, hazards, incidence_curves, odds, survival_curves
+from cohort.report.estimating import (
+    fourfold,
+    hazards,
+    incidence_curves,
+    odds,
+    pooled_over_strata,
+    survival_curves,
+)
 from cohort.report.folder import made_folder
 from cohort.report.outcome import Outcome
 from cohort.report.prepare import Prepared, prepare
@@ -39,6 +46,7 @@ KINDS: Mapping[str, Callable[[str, Any, Prepared], Outcome]] = {
     "cox": hazards,
     "odds_ratio": odds,
     "two_by_two": fourfold,
+    "mantel_haenszel": pooled_over_strata,
 }
 
 

@@ -28,6 +28,7 @@ SECTION_OF = {
     "cox": "models",
     "odds_ratio": "models",
     "two_by_two": "models",
+    "mantel_haenszel": "models",
 }
 TITLES = {
     "flow": "Who is in the study",

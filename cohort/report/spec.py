@@ -216,6 +216,15 @@ class TwoByTwoSpec(Analysis):
     outcome: str
 
 
+class MantelHaenszelSpec(Analysis):
+    """An exposure and an outcome over strata, pooled after Mantel and Haenszel."""
+
+    kind: Literal["mantel_haenszel"]
+    exposure: str
+    outcome: str
+    strata: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class DescribeSpec(Analysis):
     """Counts and summaries of single variables, as numbers to check against a publication."""
 
@@ -233,6 +242,7 @@ AnalysisSpec = Annotated[
     | CoxSpec
     | OddsRatioSpec
     | TwoByTwoSpec
+    | MantelHaenszelSpec
     | DescribeSpec,
     Field(discriminator="kind"),
 ]

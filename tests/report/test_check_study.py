@@ -108,4 +108,4 @@ def test_the_packaged_study_has_no_errors_but_its_missing_files(tmp_path: Path) 
     for name in ("sim_redcap", "sim_cibmtr"):
         (tmp_path / "raw" / name).mkdir(parents=True)
     (tmp_path / "raw" / "sim_ebmt.xlsx").touch()
-    assert len(check_study(write(tmp_path, text)).spec.analyses) == 11
+    assert len(check_study(write(tmp_path, text)).spec.analyses) == 12

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cohort.cli import app
+from cohort.models.mantel_haenszel import mantel_haenszel
 from cohort.report.demo import write_demo
 from cohort.report.run import Run, run
 
@@ -148,3 +149,15 @@ def test_a_run_exports_what_registries_may_pool(finished: Run, tmp_path: Path) -
     assert len(content["study_sha256"]) == 64
     for part in content["results"].values():
         assert part["n"] is None or part["n"] <= len(finished.prepared.data)
+
+
+def test_strata_of_a_study_file_are_pooled_as_in_python(finished: Run) -> None:
+    outcome = finished.outcomes["finding_by_severity_over_costimulation"]
+    direct = mantel_haenszel(
+        "flair_deep", "severe_icans_imaging_blind", ["costimulation"], data=finished.prepared.data
+    )
+    pd.testing.assert_frame_equal(outcome.frames[outcome.id], direct.tidy())
+    assert len(outcome.drawings) == 1
+    report = (finished.folder / "report.html").read_text(encoding="utf-8")
+    assert "Robins" in report
+    assert direct.text("odds_ratio") in report
