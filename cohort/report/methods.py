@@ -104,8 +104,8 @@ def _statistics(spec: StudyFile) -> tuple[str, ...]:
     if MantelHaenszelSpec in kinds:
         parts.append(
             "Associations over strata were pooled after Mantel and Haenszel (odds ratio with the variance of Robins, "
-            "Breslow and Greenland, risk difference with that of Sato); that strata agree was tested after Breslow, Day "
-            "and Tarone."
+            "Breslow and Greenland, risk difference with that of Sato); that strata agree was tested after Breslow, "
+            "Day and Tarone."
         )
     acknowledged = sorted({guard for part in spec.analyses.values() for guard in part.acknowledge})
     if acknowledged:
