@@ -47,6 +47,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+STRATA_METHODS = {
+    "mantel_haenszel": "Mantel-Haenszel",
+    "mid_p": "Mid-P",
+    "greenland_robins": "Greenland-Robins",
+    "cmh": "Cochran-Mantel-Haenszel",
+    "cmh_corrected": "Cochran-Mantel-Haenszel, corrected",
+    "breslow_day": "Breslow-Day",
+    "breslow_day_tarone": "Breslow-Day-Tarone",
+}
+
+
 def survival_curves(name: str, part: KaplanMeierSpec, prepared: Prepared) -> Outcome:
     """Estimate Kaplan-Meier curves."""
     endpoint = _endpoint(prepared, part.endpoint, name)
@@ -234,9 +245,15 @@ def pooled_over_strata(name: str, part: MantelHaenszelSpec, prepared: Prepared) 
     title = part.title or f"{exposure} against {in_sentence(outcome)}, over {over}"
     tidy = fit.tidy()
     shown = tidy[tidy["strata"] == ""].reset_index(drop=True)
+    reasons = zip(shown["method"], shown["reason"], strict=True)
+    unknown = [f"{STRATA_METHODS.get(m, _words(m))}: not computed ({why})" for m, why in reasons if why]
     stub = PlainColumn("Measure", lambda f: [_words(str(term)) for term in f["term"]], align="left")
     columns = [
-        PlainColumn("Method", lambda f: [_words(str(method)) for method in f["method"]], align="left"),
+        PlainColumn(
+            "Method",
+            lambda f: [STRATA_METHODS.get(method, _words(method)) for method in f["method"]],
+            align="left",
+        ),
         PlainColumn("Estimate", lambda f: [_known(ratio, value) for value in f["estimate"]]),
         _limits_column(level, None),
         PlainColumn("P", lambda f: [_known(p_value, value).removeprefix("=") for value in f["p_value"]]),
@@ -253,7 +270,7 @@ def pooled_over_strata(name: str, part: MantelHaenszelSpec, prepared: Prepared) 
         tables={name: plain_table(shown, stub, columns, caption=title)},
         drawings=(drawing(name, fit.plot(), legend),),
         frames={name: tidy, f"{name}_fit": fit.glance()},
-        notes=_noted(fit.notes),
+        notes=_noted((*fit.notes, *unknown)),
     )
 
 

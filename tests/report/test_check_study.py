@@ -50,6 +50,18 @@ def test_a_good_file_gives_its_paths_and_mappings(tmp_path: Path) -> None:
         ("age_years >= 18", "__import__('os')", ":7:", "__import__"),
         ("formula: age_years + product", "formula: \"__import__('os').system('true')\"", ":12:", "formula"),
         ("kind: cox", "kind: coxx", ":12:", "cox"),
+        (
+            "kind: cox, endpoint: os, formula: age_years + product",
+            "kind: mantel_haenszel, exposure: flair_deep, outcome: severe_icans, strata: [prodct]",
+            ":12:",
+            "product",
+        ),
+        (
+            "kind: cox, endpoint: os, formula: age_years + product",
+            "kind: mantel_haenszel, exposure: flair_deep, outcome: severe_icans, strata: [patient_id]",
+            ":12:",
+            "tells who a patient is",
+        ),
         ("title: A small study", "titel: A small study", ":2:", "title"),
         ("path: a.csv", "path: b.csv", ":5:", "--data a=PATH"),
         ("mapping: sim_redcap", "mapping: sim_redcpa", ":5:", "sim_redcap"),
