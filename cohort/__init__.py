@@ -42,6 +42,7 @@ _WHERE = {
     "cox": "cohort.models.cox",
     "fine_gray": "cohort.models.fine_gray",
     "odds_ratio": "cohort.models.odds_ratio",
+    "ordinal": "cohort.models.ordinal",
     "two_by_two": "cohort.models.two_by_two",
     "mantel_haenszel": "cohort.models.mantel_haenszel",
     "diagnostic_accuracy": "cohort.models.diagnostic_accuracy",

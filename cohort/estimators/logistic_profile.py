@@ -13,11 +13,10 @@ from scipy.special import chdtrc, chdtri
 
 from cohort.errors import EstimationError
 from cohort.estimators.logistic import LogisticFit, fit_logistic, logistic_state
+from cohort.estimators.profile_search import Held, find_limit
 
 FloatArray = NDArray[np.float64]
-MAX_STEPS = 60
 MAX_HALVINGS = 6
-ROOT_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,33 +144,13 @@ def _hold(ridge: _Ridge, near: LogisticFit, value: float, halvings: int = MAX_HA
 
 def _limit(ridge: _Ridge, drop: float, side: int) -> float:
     """Solve for the value of the coefficient at which the profile has dropped; infinite when it never does."""
-    top = ridge.top
-    error, target = float(top.std_error[0]), top.log_likelihood - drop
-    middle = float(top.estimate[0])
-    inside, outside = middle, side * math.inf
-    held, value = top, middle + side * error * float(np.sqrt(2 * drop))
-    for _ in range(MAX_STEPS):
-        held = _hold(ridge, held, value)
-        excess = held.log_likelihood - target
-        if excess > 0:
-            inside = value
-        else:
-            outside = value
-        slope = float(logistic_state(ridge.Z, ridge.y, held.estimate, top.penalty).score[0])
-        proposed = value - excess / slope if slope * side < 0 else math.nan
-        step = _bracketed(proposed, inside, outside, side, error)
-        if abs(step - value) <= ROOT_TOLERANCE * max(1.0, abs(value)):
-            return step
-        if abs(step - middle) > 1e4 * error:
-            return side * math.inf
-        value = step
-    return value
+    near = top = ridge.top
 
+    def hold(value: float, _: FloatArray) -> Held:
+        nonlocal near
+        near = _hold(ridge, near, value)
+        slope = float(logistic_state(ridge.Z, ridge.y, near.estimate, top.penalty).score[0])
+        return Held(near.log_likelihood, slope, near.estimate)
 
-def _bracketed(proposed: float, inside: float, outside: float, side: int, error: float) -> float:
-    """Keep a Newton step within the bracket; without one, within ten standard errors of where it was."""
-    if np.isinf(outside):
-        far = inside + side * 10 * error
-        return far if not (proposed - inside) * side > 0 else side * min(side * proposed, side * far)
-    between = (inside - proposed) * (outside - proposed) <= 0
-    return proposed if between else (inside + outside) / 2
+    first = float(np.sqrt(2 * drop))
+    return find_limit(hold, top.estimate, 0, float(top.std_error[0]), top.log_likelihood - drop, side, first)

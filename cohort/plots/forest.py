@@ -35,6 +35,8 @@ _DIRECTIONS: Mapping[str, tuple[str, str]] = {
     "Hazard ratio": ("Lower hazard", "Higher hazard"),
     "Subdistribution hazard ratio": ("Lower incidence", "Higher incidence"),
     "Odds ratio": ("Lower odds", "Higher odds"),
+    "Odds ratio of a higher grade": ("Lower grades", "Higher grades"),
+    "Odds ratio of going on to a higher grade": ("Lower grades", "Higher grades"),
     "Risk ratio": ("Lower risk", "Higher risk"),
 }
 

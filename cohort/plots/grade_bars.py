@@ -33,6 +33,7 @@ def plot_grade_bars(
     labels: Mapping[str, str] | None = None,
     title: str = "ICANS grade",
     xlabel: str = "Patients (%)",
+    totals: bool = True,
     width_mm: float = 115.0,
     height_mm: float | None = None,
 ) -> Axes:
@@ -57,6 +58,8 @@ def plot_grade_bars(
         Head of the key.
     xlabel : str, default='Patients (%)'
         Label of the axis.
+    totals : bool, default=True
+        Whether the number of patients stands behind each bar.
     width_mm, height_mm : float
         Size of a new figure.
 
@@ -75,20 +78,20 @@ def plot_grade_bars(
     grades, counts = _counts(frame, group, grade, groups)
     if any(g is not None and not 0 <= g <= 5 for g in grades):
         raise CohortError("A grade is outside 0 to 5.", evidence=f"column {grade!r}")
-    totals = counts.sum(axis=1)
-    if (totals <= 0).any():
+    n_group = counts.sum(axis=1)
+    if (n_group <= 0).any():
         raise CohortError(
-            "A group has no patients.", evidence=f"{int((totals <= 0).sum())} of {len(groups)} groups"
+            "A group has no patients.", evidence=f"{int((n_group <= 0).sum())} of {len(groups)} groups"
         )
     new_figure = ax is None
     with style.theme():
         ax = layout.own_axes(ax, width_mm, height_mm)
-        _bar_axes(ax, [(labels or {}).get(g, g) for g in groups], totals, xlabel)
+        _bar_axes(ax, [(labels or {}).get(g, g) for g in groups], n_group if totals else n_group[:0], xlabel)
         layout.fit(ax)
         texts = [
             text
             for y in range(len(groups))
-            for text in _draw_bar(ax, y, counts[y] / totals[y], totals[y], grades)
+            for text in _draw_bar(ax, y, counts[y] / n_group[y], n_group[y], grades)
         ]
         _hide_crowded(ax, texts)
         draw_key(

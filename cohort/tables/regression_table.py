@@ -104,7 +104,7 @@ def regression_table(
     data : DataFrame, optional
         The patients, to find the reference level of a variable where a fit does not tell it.
     intercept : bool, default=False
-        Whether the intercept is printed.
+        Whether the intercept, or the thresholds of an ordinal regression, are printed.
     p_style : {'nejm', 'lancet', 'jama', 'annals'}, default='nejm'
         Journal whose way of printing p-values is followed.
     caption : str, optional
@@ -221,7 +221,7 @@ def _tidy(fit: Result, reading: _Reading) -> pd.DataFrame:
     """Tidy rows of a fit with text in ``term`` and ``level``."""
     frame = fit.tidy(exponentiate=reading.exponentiate)
     if not reading.intercept:
-        frame = frame[frame["term"] != "Intercept"]
+        frame = frame[~frame["term"].isin(["Intercept", *getattr(fit, "thresholds", ())])]
     level = frame["level"] if "level" in frame else pd.Series("", index=frame.index)
     return frame.assign(term=frame["term"].astype(str), level=level.astype(object).fillna("").astype(str))
 
