@@ -90,6 +90,7 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: co.diagnostic_accuracy("severe_icans", "flair_deep", frame()),
         "specificity",
     ),
+    "ordinal": (lambda: co.ordinal("status ~ product + age_years", frame()), "product"),
     "two_by_two": (lambda: co.two_by_two("flair_deep", "severe_icans", data=frame()), "odds_ratio"),
     "association_screen": (
         lambda: co.association_screen(["flair_deep", "age_years"], ["severe_icans", "status"], frame()),

@@ -221,16 +221,23 @@ def profile_ordinal(
 
 
 def _near(likelihood: Likelihood, maximum: Maximum, j: int, at: float, free: NDArray[np.bool_]) -> Held:
-    """Reach a distant value of a parameter in short steps, each started where the last one ended."""
+    """Reach a distant value of a parameter in short steps, each started where the last two point to."""
     here, held = maximum.parameters, Held(np.nan, np.nan, maximum.parameters)
+    V = maximum.covariance
+    slope = V[:, j] / V[j, j]
     for value in np.linspace(here[j], at, 21)[1:]:
-        found = maximize(likelihood, np.where(free, here, value), free, HELD_DECREMENT)
+        # Along the path: thresholds that are held must not overtake their neighbors at the start.
+        start = np.where(free, here + slope * (value - here[j]), value)
+        found = maximize(likelihood, start, free, HELD_DECREMENT)
+        if found is None:
+            found = maximize(likelihood, np.where(free, here, value), free, HELD_DECREMENT)
         if found is None or not found.converged:
             raise EstimationError(
                 "the profile of the likelihood cannot be followed",
                 evidence=f"{len(here)} parameters from {len(likelihood.rows.N)} rows",
                 remedy="leave covariates out of the formula, or center and scale them",
             )
+        slope = (found.parameters - here) / (value - here[j])
         here = found.parameters
         held = Held(found.state.log_likelihood, float(found.state.score[j]), here)
     return held

@@ -109,10 +109,6 @@ def ordinal(
     MixedScalesError
         When grades as recorded come from several grading systems; use the bounds of ``co.grade_icans``.
 
-    See Also
-    --------
-    worse_grade : Probability that a patient with the finding has the worse grade, without covariates.
-
     Notes
     -----
     log odds of a grade at or below threshold j = theta_j - x'beta [1]_; the log-likelihood with bounds is concave.
