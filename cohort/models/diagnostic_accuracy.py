@@ -279,7 +279,7 @@ class DiagnosticAccuracy:
         row = found.iloc[0]
         say = ratio if _is_ratio(row["term"]) else lambda v: fixed(v, 2)
         digits = None if _is_ratio(row["term"]) else 2
-        words = row["term"].replace("_", " ")
+        words = row["term"].removesuffix("_at_prevalence").replace("_", " ")
         share = f"{n_of_total(self.counts.n, self.n)} verified"
         if self.method == "bounds":
             ends = interval(row["bound_low"], row["bound_high"], digits)
@@ -463,11 +463,6 @@ def diagnostic_accuracy(
         ``cluster``, nobody verified, or a correction that is not identified.
     IncorporationError
         When the test is part of the grade that the reference measures.
-
-    See Also
-    --------
-    cohort.models.roc.roc : All thresholds of a score.
-    cohort.models.imperfect_reference.imperfect_reference : A reference that errs.
 
     Notes
     -----

@@ -38,6 +38,8 @@ def test_everyone_verified_by_hand() -> None:
     at = rows[(rows["term"] == "positive_predictive_value_at_prevalence") & (rows["level"] == "0.1")]
     assert_allclose(at["estimate"], 0.08 / 0.305)
     assert result.method == "verified_only"
+    said = result.text("positive_predictive_value_at_prevalence[0.1]")
+    assert said.startswith("positive predictive value at a prevalence of 0.1 0.26 ")
 
 
 def test_published_correction_for_verification() -> None:
