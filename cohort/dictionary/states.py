@@ -10,7 +10,7 @@ PRESENCE = ("absent", "present", "indeterminate", "not_assessable", "not_imaged"
 MISSING_REASONS = ("unknown", "not_applicable", "not_done", "not_reported", "blank", "not_collected")
 _NEGATIVE = frozenset({"absent", "no"})
 _POSITIVE = frozenset({"present", "yes"})
-_UNDECIDED = frozenset({"indeterminate", "not_assessable", "not_imaged", "unknown", *MISSING_REASONS})
+NOT_KNOWN = frozenset({*PRESENCE[2:], *MISSING_REASONS})
 
 
 def is_three_state(values: pd.Series) -> bool:
@@ -23,7 +23,30 @@ def is_three_state(values: pd.Series) -> bool:
         else set(values.dropna().unique())
     )
     decided = labels & (_NEGATIVE | _POSITIVE)
-    return bool(decided) and labels <= (_NEGATIVE | _POSITIVE | _UNDECIDED)
+    return bool(decided) and labels <= (_NEGATIVE | _POSITIVE | NOT_KNOWN)
+
+
+def without_not_known(values: pd.Series) -> pd.Series:
+    """Return a category without the kinds of not known among its levels: their rows are missing.
+
+    Parameters
+    ----------
+    values : Series of shape (n,)
+        A category.
+
+    Returns
+    -------
+    Series of shape (n,)
+        The same Series where no level is a kind of not known.
+
+    Examples
+    --------
+    >>> grade = pd.Series(pd.Categorical(["0", "not_assessable"], ["0", "1", "not_assessable"], ordered=True))
+    >>> list(without_not_known(grade).cat.categories)
+    ['0', '1']
+    """
+    unknown = [label for label in values.cat.categories if label in NOT_KNOWN]
+    return values.cat.remove_categories(unknown) if unknown else values
 
 
 def without_blanks(values: pd.Series) -> pd.Series:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort.dictionary.states import MISSING_REASONS, PRESENCE, binary_states
+from cohort.dictionary.states import binary_states
 from cohort.errors import EstimationError
 from cohort.estimators.verification import VerifiedSample
 from cohort.models.coding import as_scores, binary_reasons
@@ -19,7 +19,6 @@ from cohort.study.guards import check_incorporation, resolve_facts
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 LeftOut = tuple[tuple[str, str, int], ...]
-_NOT_KNOWN = frozenset((*PRESENCE[2:], *MISSING_REASONS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,10 +199,9 @@ def numbers(values: pd.Series, what: str = "score") -> FloatArray:
     array of shape (n,)
         The numbers.
     """
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        unknown = [label for label in values.cat.categories if label in _NOT_KNOWN]
-        values = values.cat.remove_categories(unknown)
-    elif not pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
+    category = isinstance(values.dtype, pd.CategoricalDtype)
+    number = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
+    if not (category or number):
         raise EstimationError(
             f"the {what} {values.name} is not a number",
             evidence=f"dtype {values.dtype}",

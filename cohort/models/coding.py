@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort.dictionary.states import binary_states, is_three_state
+from cohort.dictionary.states import binary_states, is_three_state, without_not_known
 from cohort.errors import EstimationError
 
 FloatArray = NDArray[np.float64]
@@ -147,7 +147,7 @@ def as_scores(values: pd.Series, scores: Mapping[object, float] | None = None) -
     ----------
     values : Series of shape (n,)
         Numbers, which are their own scores; an ordered category, whose numeric labels are the scores, or else
-        its positions 0, 1, 2; or two values.
+        its positions 0, 1, 2 (kinds of not known are missing, never a position); or two values.
     scores : mapping, optional
         Score of every label.
 
@@ -166,7 +166,7 @@ def as_scores(values: pd.Series, scores: Mapping[object, float] | None = None) -
     if is_three_state(values) or pd.api.types.is_bool_dtype(values.dtype):
         return Coded(binary_states(values)[0])
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return _ordered(values)
+        return _ordered(without_not_known(values))
     numbers = values.convert_dtypes() if pd.api.types.is_object_dtype(values.dtype) else values
     if not pd.api.types.is_numeric_dtype(numbers.dtype):
         raise _no_order(values)

@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.dictionary.closest import closest_names
-from cohort.dictionary.states import binary_states, is_three_state, without_blanks
+from cohort.dictionary.states import binary_states, is_three_state, without_blanks, without_not_known
 from cohort.errors import EstimationError
+from cohort.models.coding import binary_reasons
 from cohort.models.formula import ParsedFormula, parse_formula
 from cohort.models.matrix import build_matrix, check_columns, reference_levels
 
@@ -155,7 +156,7 @@ def build_design(
         columns=parsed.columns,
         response=usable[parsed.response].to_numpy(dtype=float)[rows] if parsed.response else None,
         response_name=parsed.response,
-        extra={name: frame[name].iloc[rows] for name in extra},
+        extra={name: _further(frame[name]).iloc[rows] for name in extra},
         left_out=left_out,
         n_total=len(frame),
     )
@@ -269,21 +270,19 @@ def _usable_rows(
         elif name in parsed.columns:
             usable[name] = _covariate(column)
         else:
-            usable[name] = column
+            usable[name] = _further(column)
         bad = usable[name].isna().to_numpy() & keep
         if bad.any():
-            reasons = _reasons(column.iloc[np.flatnonzero(bad)])
+            reasons = binary_reasons(column.iloc[np.flatnonzero(bad)])
             left_out.extend((name, reason, n) for reason, n in reasons.items())
             keep &= ~bad
     return keep, tuple(left_out), usable
 
 
-def _reasons(column: pd.Series) -> dict[str, int]:
-    """Count unusable values by reason: their label (not_imaged, ...), or missing."""
-    counts = column.astype(object).where(column.notna(), "missing").astype(str).value_counts()
-    return {
-        str(reason): int(n) for reason, n in sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
-    }
+def _further(column: pd.Series) -> pd.Series:
+    """Make kinds of not known missing in an ordered category, such as a grade: they are no level of it."""
+    ordered = isinstance(column.dtype, pd.CategoricalDtype) and bool(column.cat.ordered)
+    return without_not_known(column) if ordered else column
 
 
 def _response(column: pd.Series, kind: ResponseKind) -> pd.Series:

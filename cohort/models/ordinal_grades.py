@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohort.dictionary.states import without_not_known
 from cohort.errors import EstimationError
 from cohort.estimators.ordinal_rows import reduce_scale
 from cohort.format import EN_DASH
@@ -168,6 +169,8 @@ def check_between(grade: pd.Series, columns: Sequence[pd.Series]) -> None:
     columns : sequence of Series of shape (n,)
         Its complete lower and upper bound.
     """
+    if isinstance(grade.dtype, pd.CategoricalDtype):
+        grade = without_not_known(grade)
     known = grade.notna().to_numpy()
     value = _codes(grade[known])[0]
     lower, upper = (_codes(column)[0][known] for column in columns)

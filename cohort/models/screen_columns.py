@@ -10,11 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.dictionary.facts import ColumnFacts
-from cohort.dictionary.states import MISSING_REASONS, PRESENCE, binary_states
+from cohort.dictionary.states import NOT_KNOWN, binary_states
 
 FloatArray = NDArray[np.float64]
 Kind = Literal["binary", "ordered", "number", "unusable"]
-_UNKNOWN = frozenset({*PRESENCE[2:], *MISSING_REASONS})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +87,7 @@ def _numbers(
 
 def _labels(name: str, values: pd.Series, why: NDArray[np.object_]) -> ScreenColumn:
     ordered = isinstance(values.dtype, pd.CategoricalDtype) and bool(values.cat.ordered)
-    seen = {str(value) for value in values.dropna().unique()} - _UNKNOWN
+    seen = {str(value) for value in values.dropna().unique()} - NOT_KNOWN
     levels = [str(c) for c in values.cat.categories if str(c) in seen] if ordered else sorted(seen)
     if len(levels) > 2 and not ordered:
         return _unusable(

@@ -132,6 +132,16 @@ def test_brant_equals_its_equation() -> None:
 # relations
 
 
+def test_whole_weights_are_repeated_rows() -> None:
+    """The variance of weighted rows is that of the repeated rows clustered by the patient they repeat."""
+    frame = data().assign(copies=lambda f: 1 + f.index % 3, row=lambda f: f.index)
+    weighted = co.ordinal("grade ~ flair + age", frame, weights="copies")
+    repeated = frame.loc[np.repeat(frame.index, frame["copies"])].reset_index(drop=True)
+    rows = co.ordinal("grade ~ flair + age", repeated, cluster="row")
+    assert_allclose(weighted.estimate, rows.estimate, rtol=1e-8)
+    assert_allclose(weighted.std_error, rows.std_error, rtol=1e-8)
+
+
 def test_penalty_with_two_grades_is_firths_logistic_regression() -> None:
     frame = data().assign(severe=lambda f: (f["grade"] > 1).astype(int))
     ordinal = co.ordinal("severe ~ flair + age", frame, penalty="firth").tidy().iloc[:2]
@@ -297,6 +307,24 @@ def test_more_parameters_than_patients_are_refused() -> None:
     frame = pd.DataFrame({"grade": [0, 1, 2, 3], "x": [1, 4, 2, 3], "z": [0, 1, 1, 0]})
     with pytest.raises(EstimationError):
         co.ordinal("grade ~ x + z", frame)
+
+
+def test_kinds_of_not_known_are_no_grade() -> None:
+    """An ordered category that ends in not_assessable: those patients are left out, not the worst."""
+    levels = ["0", "1", "2", "not_assessable", "unknown"]
+    frame = data().assign(
+        grade=lambda f: pd.Categorical(f["grade"].clip(0, 2).astype(str), levels, ordered=True)
+    )
+    frame.loc[:4, "grade"] = "not_assessable"
+    result = co.ordinal("grade ~ flair + age", frame)
+    assert result.grades == ("0", "1", "2")
+    assert result.left_out == (("grade", "not_assessable", 5),)
+    without = co.ordinal("grade ~ flair + age", data().assign(grade=data()["grade"].clip(0, 2)).iloc[5:])
+    assert_allclose(result.estimate, without.estimate, rtol=1e-9)
+    bounds = co.ordinal(
+        "grade ~ flair + age", frame.assign(a=frame["grade"], b=frame["grade"]), lower="a", upper="b"
+    )
+    assert_allclose(bounds.estimate, without.estimate, rtol=1e-9)
 
 
 def test_missing_and_not_assessed_are_left_out_by_reason() -> None:
