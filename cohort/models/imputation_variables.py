@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort.dictionary.states import binary_states, is_three_state, without_blanks
+from cohort.dictionary.states import NOT_KNOWN, binary_states, is_three_state, without_blanks
 from cohort.errors import EstimationError
 from cohort.estimators.chained_equations import Kind, Method, Variable
 
@@ -177,12 +177,8 @@ def _coded(
     none: IntArray = np.zeros(n, dtype=np.int64)
     if is_three_state(series):
         coded, reasons = binary_states(series)
-        stay = tuple(r for r in reasons if r != "missing" and r not in impute_states)
-        texts = series.astype(object)
-        state = none.copy()
-        for number, reason in enumerate(stay, start=1):
-            state[(texts == reason).to_numpy(dtype=bool)] = number
-        known = set(texts.dropna().unique()) | set(getattr(series.dtype, "categories", ()))
+        state, stay = _staying(series, [r for r in reasons if r != "missing"], impute_states)
+        known = set(series.dropna().unique()) | set(getattr(series.dtype, "categories", ()))
         labels = ("absent", "present") if known & {"absent", "present"} else ("no", "yes")
         return coded, labels, state, stay
     if kind == "number":
@@ -195,6 +191,8 @@ def _coded(
         labels_list = [c for c in series.cat.categories if c in used]
     else:
         labels_list = _sorted(present)
+    state, stay = _staying(series, [one for one in labels_list if one in NOT_KNOWN], impute_states)
+    labels_list = [one for one in labels_list if one not in NOT_KNOWN]
     if len(labels_list) > MAX_CATEGORIES:
         raise EstimationError(
             f"column {series.name} has too many categories to be imputed from or with",
@@ -204,7 +202,19 @@ def _coded(
     if kind == "ordered" and pd.api.types.is_numeric_dtype(series.dtype):
         labels_list = _whole_grades(series, labels_list)
     codes = pd.Categorical(series, categories=labels_list).codes.astype(float)
-    return np.where(codes < 0, np.nan, codes), tuple(labels_list), none, ()
+    return np.where(codes < 0, np.nan, codes), tuple(labels_list), state, stay
+
+
+def _staying(
+    series: pd.Series, reasons: Sequence[object], impute_states: Sequence[str]
+) -> tuple[IntArray, tuple[str, ...]]:
+    """Give a number to each kind of not known that is not imputed; 0 is everything else."""
+    stay = tuple(str(one) for one in reasons if one not in impute_states)
+    texts = series.astype(object)
+    state: IntArray = np.zeros(len(series), dtype=np.int64)
+    for number, reason in enumerate(stay, start=1):
+        state[(texts == reason).to_numpy(dtype=bool)] = number
+    return state, stay
 
 
 def _sorted(present: pd.Series) -> list[object]:

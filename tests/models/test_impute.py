@@ -323,3 +323,17 @@ def test_refuses(case):
     with pytest.raises(EstimationError) as raised:
         call()
     assert pd.Series([raised.value.remedy]).str.contains(remedy).item(), raised.value.remedy
+
+
+def test_kinds_of_not_known_of_a_grade_stay_and_are_never_drawn():
+    rng = np.random.default_rng(1)
+    levels = ["0", "1", "2", "not_assessable"]
+    data = pd.DataFrame(
+        {"x": rng.normal(size=120), "g": pd.Categorical(rng.choice(levels, 120), levels, ordered=True)}
+    )
+    data.loc[:20, "g"] = None
+    (first, _) = impute(data, m=2, seed=3)
+    assert first["g"].notna().all()
+    assert (first["g"] == "not_assessable").sum() == (data["g"] == "not_assessable").sum()
+    (drawn, _) = impute(data, m=2, seed=3, states="not_assessable")
+    assert not (drawn["g"] == "not_assessable").any()
