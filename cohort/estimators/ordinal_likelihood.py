@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -167,7 +168,7 @@ def predictors(rows: OrdinalRows, parameters: FloatArray) -> tuple[FloatArray, F
     return a, rows.N @ b
 
 
-class _Pieces:
+class _Pieces(ABC):
     """State and row scores of a likelihood that is a sum over pieces."""
 
     rows: OrdinalRows
@@ -208,8 +209,9 @@ class _Pieces:
     def _allowed(self, a: FloatArray) -> bool:
         return True
 
+    @abstractmethod
     def _terms(self, piece: Piece, a: FloatArray, shift: FloatArray) -> _Terms | None:
-        raise NotImplementedError
+        """Return the value and the derivatives of one piece; None where a probability is not positive."""
 
     def _predictor(self, piece: Piece, threshold: int, a: FloatArray, shift: FloatArray) -> FloatArray:
         if self.rows.Z.shape[1] == 1:

@@ -168,7 +168,8 @@ class MissingPatterns:
         str
             For example ``mri_flair: not_imaged 12/60 (20%), missing 3/60 (5%)``.
         """
-        found = self.tidy().query("term == @term")
+        rows = self.tidy()
+        found = rows[rows["term"] == term]
         if term not in (*self.columns, "complete cases"):
             raise EstimationError(
                 f"{term!r} is not among the columns of this result",

@@ -115,7 +115,7 @@ def ordinal(
     A grade that no patient is known to have gets no threshold of its own (``1|3``). The robust variance has the
     factor G/(G-1), as R ``sandwich::vcovCL``. The penalty is half the log determinant of the expected
     information, for two grades Firth's logistic regression; a patient between bounds adds to it the information
-    of the scale on which those grades are one. Agrees with R ``MASS::polr``, ``ordinal::clm``, ``VGAM`` and
+    of the scale on which those grades are one. Agrees with R ``ordinal::clm``, ``VGAM::cratio`` and
     ``sandwich`` (``tests/reference/ordinal``).
 
     References

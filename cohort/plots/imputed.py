@@ -100,12 +100,7 @@ def plot_densities(
         ax.set_xlim(x[0], x[-1])
         ax.set_yticks([])
         ax.set_ylabel("Density")
-        ax.set_xlabel(readable(label), labelpad=2)
-        layout.fit(ax)
-        draw_key(ax, _KEY, side="above")
-        layout.fit(ax)
-        if new_figure:
-            layout.fit_to_height(ax, 45.0)
+        _finish(ax, label, _KEY, new_figure)
     return ax
 
 
@@ -171,14 +166,19 @@ def plot_shares(
         ax.set_xticks(range(k), [readable(c) for c in categories])
         ax.set_ylim(bottom=0)
         ax.set_ylabel("Percent")
-        ax.set_xlabel(readable(label), labelpad=2)
-        layout.fit(ax)
         key = (
             Swatch("Observed", palette.blend(_OBSERVED, "#FFFFFF", 0.35)),
             Swatch("Imputed", _DRAWN, marker="o"),
         )
-        draw_key(ax, key, side="above")
-        layout.fit(ax)
-        if new_figure:
-            layout.fit_to_height(ax, 45.0)
+        _finish(ax, label, key, new_figure)
     return ax
+
+
+def _finish(ax: Axes, label: str, key: Sequence[Swatch], new_figure: bool) -> None:
+    """Name the variable, write the key above, and give a new figure its height."""
+    ax.set_xlabel(readable(label), labelpad=2)
+    layout.fit(ax)
+    draw_key(ax, key, side="above")
+    layout.fit(ax)
+    if new_figure:
+        layout.fit_to_height(ax, 45.0)

@@ -129,6 +129,15 @@ def test_brant_equals_its_equation() -> None:
     assert list(test["df"]) == [3, 3, 6]
 
 
+@pytest.mark.parametrize("bounds", [False, True])
+def test_score_test_equals_its_definition(bounds: bool) -> None:
+    options = {"lower": "lower", "upper": "upper"} if bounds else {}
+    result = co.ordinal(f"{'' if bounds else 'grade'} ~ flair + age", data(), **options)  # type: ignore[arg-type]
+    test = result.check_proportional_odds("score").set_index("term")
+    wanted = expected("score_between" if bounds else "score", "statistic")
+    assert_allclose(test.loc[list(wanted.index), "statistic"], wanted, rtol=RTOL_NUMERICAL)
+
+
 # relations
 
 

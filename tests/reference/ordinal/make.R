@@ -75,6 +75,26 @@ par <- maximize(between, start)
 add_all("between", names_of, par, sqrt(diag(solve(-hessian(between, par)))))
 add("between", "", "log_likelihood", between(par))
 
+# Rao's score test of equal odds ratios: 12 parameters (beta, thresholds, deviations at the 2nd to 4th threshold)
+general <- function(low, high) function(par) {
+  F <- sapply(0:3, function(k) plogis(par[3 + k] - as.numeric(X %*% (par[1:2] + if (k) par[6 + 2 * k - 1:0] else 0))))
+  F <- cbind(0, F, 1)
+  sum(log(F[cbind(seq_len(n), high + 2)] - F[cbind(seq_len(n), low + 1)]))
+}
+rao <- function(fn, at, use) {
+  deviations <- 6 + c(outer(use, 2 * (0:2), "+"))
+  par <- c(at, rep(0, 6)); kept <- c(1:6, deviations); S <- s
+  s <<- c(S, rep(S[1:2], 3))[kept]
+  inside <- function(q) { p <- par; p[kept] <- q; fn(p) }
+  U <- gradient(inside, par[kept], 1e-3); J <- -hessian(inside, par[kept]); s <<- S
+  as.numeric(t(U) %*% solve(J, U))
+}
+for (model in c("score", "score_between")) {
+  fn <- if (model == "score") general(d$grade, d$grade) else general(d$lower, d$upper)
+  at <- if (model == "score") start else par
+  add(model, c("flair", "age", "GLOBAL"), "statistic", c(rao(fn, at, 1), rao(fn, at, 2), rao(fn, at, 1:2)))
+}
+
 # Jeffreys: half the log determinant of the expected information, exact grades of 36 patients
 keep <- seq(1, n, 5); n <- length(keep); X <- X[keep, ]; g <- d$grade[keep]
 information <- function(par) {
