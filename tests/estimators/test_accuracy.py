@@ -13,15 +13,9 @@ from hypothesis import strategies as st
 
 from cohort.errors import EstimationError
 from cohort.estimators.accuracy import PROPORTIONS, AccuracyCounts, CellShares, accuracy_measures, shares_of
-from cohort.estimators.verification import (
-    ImputedShares,
-    VerifiedSample,
-    begg_greenes,
-    impute_reference,
-    inverse_probability,
-    pooled_wilson,
-    verification_bounds,
-)
+from cohort.estimators.imputed_reference import ImputedShares, impute_reference, pooled_wilson
+from cohort.estimators.verification import VerifiedSample, begg_greenes, inverse_probability
+from cohort.estimators.verification_bounds import verification_bounds
 
 FOLDER = Path(__file__).parents[1] / "reference/accuracy"
 EXPECTED, DATA = pd.read_csv(FOLDER / "expected.csv"), pd.read_csv(FOLDER / "data.csv")
