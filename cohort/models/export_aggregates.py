@@ -59,9 +59,12 @@ class ExportedAggregates:
             f"Aggregates of {self.site} for pooling, no count from 1 to {self.min_cell - 1}: {self.path.name}"
         ]
         for name, part in self.results.items():
+            lost = held[held["result"] == name]
+            if (lost["term"] == "").any():
+                lines.append(f"{name}: withheld as a whole")
+                continue
             what = "a two-by-two table" if part.table is not None else f"{len(part.terms)} coefficients"
-            lost = int((held["result"] == name).sum())
-            lines.append(f"{name}: {what}{f', {lost} withheld' if lost else ''}")
+            lines.append(f"{name}: {what}{f', {len(lost)} withheld' if len(lost) else ''}")
         return "\n".join(lines[:15])
 
 

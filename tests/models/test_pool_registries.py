@@ -129,6 +129,7 @@ def test_small_cells_do_not_leave(tmp_path):
     out = co.export_aggregates(results, tmp_path, site="north", data={"severe": data})
     assert out.results["severe"].terms == (("age_years", ""),)
     assert out.withheld["reason"].tolist() == ["a count below the disclosure threshold"] * 2
+    assert repr(out).splitlines()[1:] == ["severe: 1 coefficients, 1 withheld", "table: withheld as a whole"]
     text = (tmp_path / "north.json").read_text(encoding="utf-8")
     assert json.loads(text)["results"]["table"]["table"] is None
     # At a threshold that the smallest cell reaches, all leaves.
