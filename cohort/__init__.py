@@ -27,6 +27,7 @@ _WHERE = {
     "s_easix": "cohort.neurotox.scores",
     "hscore": "cohort.neurotox.scores",
     "car_hematotox": "cohort.neurotox.scores",
+    "icaht_grade": "cohort.neurotox.icaht",
     # study population and endpoints
     "Study": "cohort.study.population",
     "Endpoint": "cohort.study.endpoints",

@@ -94,7 +94,7 @@ def read_inputs(
     accepted = (acknowledge,) if isinstance(acknowledge, str) else tuple(acknowledge)
     for name, value in values.items():
         numbers = _floats(name, value)
-        _check(name, numbers, "units" in accepted)
+        check_units(name, numbers, "units" in accepted)
         arrays[name] = (numbers, value.index if isinstance(value, pd.Series) else None)
     indexes = [index for _, index in arrays.values() if index is not None]
     for index in indexes[1:]:
@@ -149,7 +149,7 @@ def _floats(name: str, value: Values) -> Numbers:
         raise RangeError(f"{name} is not numeric", remedy="convert it to numbers first") from None
 
 
-def _check(name: str, values: Numbers, acknowledged: bool) -> None:
+def check_units(name: str, values: Numbers, acknowledged: bool) -> None:
     """Refuse impossible values, and implausible ones unless they were acknowledged."""
     known = values[~np.isnan(values)]
     if name in COUNTS:
