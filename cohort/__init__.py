@@ -20,6 +20,7 @@ _WHERE = {
     # neurotoxicity
     "grade_icans": "cohort.neurotox.icans",
     "grade_crs": "cohort.neurotox.crs",
+    "grade_by_scale": "cohort.neurotox.other_scales",
     "icans_episodes": "cohort.neurotox.episodes",
     "mri_findings": "cohort.neurotox.mri",
     "easix": "cohort.neurotox.scores",

@@ -218,16 +218,16 @@ def declare_derived(frame: pd.DataFrame, window_end: float | None = None) -> pd.
 @lru_cache(maxsize=1)
 def _taxonomy() -> Taxonomy:
     data, _ = load_yaml(dictionary_folder() / "findings.yaml")
-    return _validated(Taxonomy, data, "findings.yaml")
+    return validated_file(Taxonomy, data, "findings.yaml")
 
 
 @lru_cache(maxsize=1)
 def _derived() -> _Derived:
     data, _ = load_yaml(dictionary_folder() / "derived.yaml")
-    return _validated(_Derived, data, "derived.yaml")
+    return validated_file(_Derived, data, "derived.yaml")
 
 
-def _validated(model: type[Model], data: object, file: str) -> Model:
+def validated_file(model: type[Model], data: object, file: str) -> Model:
     """Check the data against the model; name the places that do not fit."""
     try:
         return model.model_validate(data)
