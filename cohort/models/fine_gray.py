@@ -2,223 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from cohort.errors import EndpointError
 from cohort.estimators.cox_problem import Ties
-from cohort.estimators.subdistribution import FineGrayFit, fit_fine_gray
-from cohort.models.cox_inputs import (
-    as_names,
-    baseline_rows,
-    case_weights,
-    cause,
-    cautions,
-    cluster_codes,
-    grades,
-    numbers,
-    stratum_codes,
-)
-from cohort.models.design import build_design
-from cohort.models.formula import parse_formula
-from cohort.models.ratios import draw_ratios, ratio_text
-from cohort.models.result import check_conf_level, tidy_regression, wald
-from cohort.models.summary import Summary, estimate_table, left_out_text
-from cohort.study.guards import acknowledged_guards, check_immortal_time, check_incorporation, resolve_facts
+from cohort.estimators.subdistribution import fit_fine_gray
+from cohort.models.cox_arrays import CoxRecipe, check_timing, take_arrays
+from cohort.models.cox_inputs import as_names, cause, cautions
+from cohort.models.fine_gray_result import MEASURE, FineGray
+from cohort.models.result import check_conf_level
+from cohort.study.guards import acknowledged_guards
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from cohort.study.endpoints import Endpoint
 
-MEASURE = "subdistribution hazard ratio"
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FineGray:
-    """Subdistribution hazard ratios of one event, in the presence of others.
-
-    Attributes
-    ----------
-    outcome : str
-        The event.
-    formula : str
-        The covariates, as written.
-    terms, levels : tuple of str
-        Term as written, and category, of each coefficient.
-    references : Mapping of str to str
-        Reference category of each categorical term.
-    fit : FineGrayFit
-        Estimates and variance.
-    strata, censoring_strata : tuple of str
-        Labels of the strata with their own baseline, and of the groups with their own censoring distribution.
-    n, n_missing : int
-        Patients used, and left out because a value is missing.
-    ties : str
-        Approximation for ties, and the conventions that go with it.
-    robust : str
-        What the standard errors account for beyond the estimated weights, empty for nothing.
-    conf_level : float
-        Confidence level.
-    unit : str
-        Unit of time.
-    left_out : tuple of (str, str, int)
-        Column, reason and number of patients left out.
-    notes : tuple of str
-        What a reader should be told.
-    acknowledged : tuple of str
-        Guards that were overridden.
-    """
-
-    outcome: str
-    formula: str
-    terms: tuple[str, ...]
-    levels: tuple[str, ...]
-    references: Mapping[str, str]
-    fit: FineGrayFit
-    strata: tuple[str, ...]
-    censoring_strata: tuple[str, ...]
-    n: int
-    n_missing: int
-    ties: Ties
-    robust: str
-    conf_level: float
-    unit: str
-    left_out: tuple[tuple[str, str, int], ...]
-    notes: tuple[str, ...]
-    acknowledged: tuple[str, ...]
-
-    @property
-    def n_event(self) -> int:
-        """Number of events of interest."""
-        return self.fit.n_event
-
-    def tidy(self, conf_level: float | None = None, exponentiate: bool = False) -> pd.DataFrame:
-        """Return one row per coefficient.
-
-        Parameters
-        ----------
-        conf_level : float, optional
-            Confidence level; that of the result by default.
-        exponentiate : bool, default=False
-            Whether estimates and limits are ratios instead of their logarithms. The standard error is that of
-            the logarithm either way.
-
-        Returns
-        -------
-        DataFrame
-            ``term, level, estimate, std_error, statistic, p_value, conf_low, conf_high``.
-        """
-        b, se = self.fit.coefficients, np.sqrt(np.diag(self.fit.covariance))
-        low, high, z, p = wald(b, se, self.conf_level if conf_level is None else conf_level)
-        return tidy_regression(self.terms, self.levels, b, se, low, high, p, z, exponentiate=exponentiate)
-
-    def glance(self) -> pd.DataFrame:
-        """Return one row about the whole model.
-
-        Returns
-        -------
-        DataFrame
-            Counts, log pseudo-likelihoods, and the Wald test that all coefficients are zero.
-        """
-        fit, df = self.fit, len(self.terms)
-        return pd.DataFrame(
-            {
-                "n": [self.n],
-                "n_event": [fit.n_event],
-                "n_missing": [self.n_missing],
-                "n_cluster": pd.array([fit.n_cluster], dtype="Int64"),
-                "log_likelihood": [fit.log_likelihood],
-                "log_likelihood_null": [fit.log_likelihood_null],
-                "statistic": [fit.wald_test],
-                "df": [df],
-                "p_value": [float(stats.chi2.sf(fit.wald_test, df))],
-                "method": ["wald"],
-                "ties": [self.ties],
-                "iterations": [fit.iterations],
-                "conf_level": [self.conf_level],
-                "unit": [self.unit],
-                "acknowledged": [", ".join(self.acknowledged)],
-            }
-        )
-
-    def baseline_hazard(self, centered: bool = False) -> pd.DataFrame:
-        """Return the cumulative subdistribution hazard of a patient whose covariates are all zero.
-
-        Parameters
-        ----------
-        centered : bool, default=False
-            Whether the covariates are at their means (``fit.baseline.center``) instead of zero.
-
-        Returns
-        -------
-        DataFrame
-            ``strata, time, n_risk, n_event, estimate`` at each time of the event of interest; at risk are those
-            free of any event.
-        """
-        return baseline_rows(self.fit.baseline, self.strata, centered)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the subdistribution hazard ratios as a forest plot.
-
-        Parameters
-        ----------
-        ax : Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        Axes
-            The axes drawn on.
-        """
-        return draw_ratios(self.tidy(exponentiate=True), self.references, MEASURE, self.conf_level, ax)
-
-    def text(self, term: str) -> str:
-        """Return the sentence fragment for a manuscript.
-
-        Parameters
-        ----------
-        term : str
-            Term, or ``term[level]`` when it has several levels.
-
-        Returns
-        -------
-        str
-            For example ``subdistribution hazard ratio 1.52 (95% CI 1.10–2.09; P=0.01)``.
-        """
-        return ratio_text(self.tidy(exponentiate=True), term, MEASURE, self.conf_level)
-
-    def __repr__(self) -> str:
-        return self._summary().text()
-
-    def _repr_html_(self) -> str:
-        return self._summary().html()
-
-    def _summary(self) -> Summary:
-        fit = self.fit
-        method = [f"Fine-Gray, {self.ties.capitalize()} ties"]
-        method += [f"{len(self.strata)} strata"] if self.strata else []
-        method += (
-            [f"censoring weights in {len(self.censoring_strata)} groups"] if self.censoring_strata else []
-        )
-        method += ["variance for estimated censoring weights"] if self.ties == "breslow" else []
-        method += ["sandwich variance, weights as known"] if self.ties == "efron" else []
-        method += [self.robust] if self.robust else []
-        return Summary(
-            sentence=f"Subdistribution hazard ratios of {self.outcome.replace('_', ' ')}, for {self.formula}",
-            facts=(
-                ("method", ", ".join(method)),
-                ("patients", f"{self.n}, {fit.n_event} events, {fit.n_competing} competing events"),
-                ("left out", left_out_text(self.left_out)),
-                ("notes", "; ".join(self.notes)),
-            ),
-            table=estimate_table(self.tidy(exponentiate=True), MEASURE, self.conf_level),
-        )
+__all__ = ["MEASURE", "FineGray", "fine_gray"]
 
 
 def fine_gray(
@@ -322,49 +123,48 @@ def fine_gray(
     0    x    1.8343     0.8964
     """
     level = check_conf_level(conf_level)
-    code, competes = cause(endpoint, event)
-    _require_competing(endpoint, competes)
-    by, apart = as_names(strata), as_names(censoring_strata)
-    columns = list(dict.fromkeys([*parse_formula(formula).columns, *by, *([offset] if offset else [])]))
-    expressed = grades(endpoint, event)
-    facts = resolve_facts([*columns, *expressed], endpoint, data)
-    notes = [
-        *check_immortal_time(columns, endpoint, facts, acknowledge),
-        *check_incorporation(columns, expressed, facts, acknowledge),
-    ]
-    extra = [*by, *apart, *(name for name in (cluster, weights, offset) if name is not None)]
-    design = build_design(formula, data, endpoint, intercept=False, extra=extra)
-    happened = endpoint.event[design.rows]
-    stratum, labels = stratum_codes(design, by)
-    censoring_group, censoring_labels = stratum_codes(design, apart)
-    groups, robust_text = cluster_codes(design, cluster, False, None)
+    _require_competing(endpoint, cause(endpoint, event)[1])
+    recipe = CoxRecipe(
+        formula,
+        event,
+        tuple(as_names(strata)),
+        tuple(as_names(censoring_strata)),
+        cluster,
+        weights,
+        offset,
+        ties=ties,
+    )
+    notes = check_timing(recipe, endpoint, data, acknowledge)
+    arrays = take_arrays(recipe, endpoint, data)
+    design = arrays.design
     fit = fit_fine_gray(
         design.X,
-        endpoint.stop[design.rows].astype(float),
-        happened == code,
-        (happened > 0) & (happened != code),
-        start=endpoint.start[design.rows] if (endpoint.start != 0).any() else None,
-        stratum=stratum,
-        weight=None if weights is None else case_weights(design.extra[weights]),
-        offset=None if offset is None else numbers(design.extra[offset], "offset"),
-        cluster=groups,
-        censoring_group=censoring_group,
+        arrays.stop,
+        arrays.event,
+        arrays.competing,
+        start=arrays.start,
+        stratum=arrays.stratum,
+        weight=arrays.weight,
+        offset=arrays.offset,
+        cluster=arrays.cluster,
+        censoring_group=arrays.censoring_group,
         ties=ties,
         names=design.names,
     )
+    counted = ["censoring weights count every row once, as R finegray"] if weights and ties == "efron" else []
     return FineGray(
         outcome=event or endpoint.name,
-        formula=formula,
+        recipe=recipe,
         terms=design.terms,
         levels=design.levels,
         references=design.references,
         fit=fit,
-        strata=labels,
-        censoring_strata=censoring_labels,
+        strata=arrays.strata,
+        censoring_strata=arrays.censoring_strata,
         n=len(design.rows),
         n_missing=design.n_missing,
         ties=ties,
-        robust=robust_text,
+        robust=arrays.robust,
         conf_level=level,
         unit=endpoint.unit,
         left_out=(*(("", reason, n) for reason, n in endpoint.excluded), *design.left_out),
@@ -373,11 +173,7 @@ def fine_gray(
             *endpoint.notes,
             *cautions(fit.n_event, len(design.names), False, False, fit.n_cluster),
             *_curtailed(fit.n_curtailed),
-            *(
-                ["censoring weights count every row once, as R finegray"]
-                if weights and ties == "efron"
-                else []
-            ),
+            *counted,
         ),
         acknowledged=tuple(dict.fromkeys([*endpoint.acknowledged, *acknowledged_guards(acknowledge)])),
     )

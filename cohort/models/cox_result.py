@@ -1,0 +1,307 @@
+"""The result of a Cox regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from cohort.errors import EstimationError
+from cohort.estimators.cox_problem import Ties
+from cohort.estimators.cox_regression import CoxFit
+from cohort.estimators.proportional_hazards import TRANSFORMS, Transform
+from cohort.format import fixed
+from cohort.models.cox_arrays import CoxRecipe
+from cohort.models.cox_inputs import baseline_rows
+from cohort.models.ratios import draw_ratios, ratio_text
+from cohort.models.result import check_conf_level, tidy_regression, wald
+from cohort.models.summary import Summary, estimate_table, left_out_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FloatArray = NDArray[np.float64]
+Limits = Literal["wald", "profile"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CoxRegression:
+    """Hazard ratios of one event, from one Cox model.
+
+    Attributes
+    ----------
+    outcome : str
+        The event.
+    recipe : CoxRecipe
+        The model in names of columns.
+    measure : str
+        ``hazard ratio``, or ``cause-specific hazard ratio`` when other events compete.
+    terms, levels : tuple of str
+        Term as written, and category, of each coefficient.
+    references : Mapping of str to str
+        Reference category of each categorical term.
+    fit : CoxFit
+        Estimates, variances and tests.
+    strata : tuple of str
+        Labels of the strata, empty without strata.
+    n, n_rows, n_missing : int
+        Patients used, their rows, and rows left out because a value is missing.
+    ties, penalty, limits : str
+        Approximation for ties, penalty (empty for none), and how limits are computed.
+    robust : str
+        What the standard errors account for, empty when model-based.
+    conf_level : float
+        Confidence level.
+    unit : str
+        Unit of time.
+    left_out : tuple of (str, str, int)
+        Column, reason and number of rows left out.
+    notes : tuple of str
+        What a reader should be told.
+    acknowledged : tuple of str
+        Guards that were overridden.
+    """
+
+    outcome: str
+    recipe: CoxRecipe
+    measure: str
+    terms: tuple[str, ...]
+    levels: tuple[str, ...]
+    references: Mapping[str, str]
+    fit: CoxFit
+    strata: tuple[str, ...]
+    n: int
+    n_rows: int
+    n_missing: int
+    ties: Ties
+    penalty: str
+    limits: Limits
+    robust: str
+    conf_level: float
+    unit: str
+    left_out: tuple[tuple[str, str, int], ...]
+    notes: tuple[str, ...]
+    acknowledged: tuple[str, ...]
+
+    @property
+    def formula(self) -> str:
+        """The covariates, as written."""
+        return self.recipe.formula
+
+    @property
+    def n_event(self) -> int:
+        """Number of events."""
+        return self.fit.n_event
+
+    def tidy(self, conf_level: float | None = None, exponentiate: bool = False) -> pd.DataFrame:
+        """Return one row per coefficient.
+
+        Parameters
+        ----------
+        conf_level : float, optional
+            Confidence level; that of the result by default. Profile limits have the level they were fitted with.
+        exponentiate : bool, default=False
+            Whether estimates and limits are hazard ratios instead of their logarithms. The standard error is
+            that of the logarithm either way.
+
+        Returns
+        -------
+        DataFrame
+            ``term, level, estimate, std_error, statistic, p_value, conf_low, conf_high``. The statistic is z, or
+            with profile limits the penalized likelihood-ratio chi-squared with one degree of freedom.
+        """
+        level = self.conf_level if conf_level is None else check_conf_level(conf_level)
+        b, se = self.fit.coefficients, np.sqrt(np.diag(self.fit.covariance))
+        low, high, statistic, p = wald(b, se, level)
+        profile = self.fit.profile
+        if self.limits == "profile" and profile is not None:
+            if level != profile.conf_level:
+                raise EstimationError(
+                    "profile limits have one confidence level, because a result does not keep the patients",
+                    evidence=f"fitted with conf_level={profile.conf_level:g}",
+                    remedy=f"fit again with conf_level={level:g}",
+                )
+            low, high, statistic, p = profile.conf_low, profile.conf_high, profile.statistic, profile.p_value
+        return tidy_regression(
+            self.terms, self.levels, b, se, low, high, p, statistic, exponentiate=exponentiate
+        )
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the whole model.
+
+        Returns
+        -------
+        DataFrame
+            Counts, log-likelihoods (penalized when ``penalty`` says so), Akaike's criterion (missing with a
+            penalty), Harrell's concordance, and the global test: likelihood ratio, or Wald's with robust standard
+            errors.
+        """
+        fit = self.fit
+        test = self.global_tests().iloc[1 if self.robust else 0]
+        return pd.DataFrame(
+            {
+                "n": [self.n],
+                "n_event": [fit.n_event],
+                "n_missing": [self.n_missing],
+                "n_cluster": pd.array([fit.n_cluster], dtype="Int64"),
+                "log_likelihood": [fit.log_likelihood],
+                "log_likelihood_null": [fit.log_likelihood_null],
+                "aic": [np.nan if self.penalty else 2 * len(self.terms) - 2 * fit.log_likelihood],
+                "concordance": [fit.concordance.estimate],
+                "concordance_std_error": [fit.concordance.std_error],
+                "statistic": [test["statistic"]],
+                "df": [test["df"]],
+                "p_value": [test["p_value"]],
+                "method": [test["method"]],
+                "ties": [self.ties],
+                "penalty": [self.penalty],
+                "iterations": [fit.iterations],
+                "conf_level": [self.conf_level],
+                "unit": [self.unit],
+                "acknowledged": [", ".join(self.acknowledged)],
+            }
+        )
+
+    def global_tests(self) -> pd.DataFrame:
+        """Return the likelihood-ratio, Wald and score tests that all coefficients are zero.
+
+        Returns
+        -------
+        DataFrame
+            ``method, statistic, df, p_value``; Wald's uses the reported (robust) variance.
+        """
+        fit, df = self.fit, len(self.terms)
+        statistic = np.array(
+            [2 * (fit.log_likelihood - fit.log_likelihood_null), fit.wald_test, fit.score_test]
+        )
+        return pd.DataFrame(
+            {
+                "method": ["likelihood_ratio", "wald", "score"],
+                "statistic": statistic,
+                "df": [df] * 3,
+                "p_value": stats.chi2.sf(statistic, df),
+            }
+        )
+
+    def check_proportional_hazards(self, transform: Transform = "km") -> pd.DataFrame:
+        """Test whether the log hazard ratios change with time (Grambsch and Therneau).
+
+        Parameters
+        ----------
+        transform : {'km', 'identity', 'rank', 'log'}, default='km'
+            Function of time; ``km`` is one minus the Kaplan-Meier estimate just before the time.
+
+        Returns
+        -------
+        DataFrame
+            ``term, statistic, df, p_value`` by term as written, then the row ``GLOBAL``.
+
+        Raises
+        ------
+        EstimationError
+            For an unknown transformation, or with a penalty.
+        """
+        tests = self.fit.proportional_hazards
+        if transform not in TRANSFORMS:
+            raise EstimationError(
+                f"transform={transform!r} is unknown", remedy=f"write one of {', '.join(TRANSFORMS)}"
+            )
+        if transform not in tests:
+            raise EstimationError(
+                f"proportional hazards cannot be tested with transform={transform!r}",
+                evidence=f"penalty {self.penalty}" if self.penalty else "an event at time zero or before",
+                remedy="fit without penalty to test" if self.penalty else 'write transform="km"',
+            )
+        test = tests[transform]
+        if np.isnan(test.statistic[-1]):
+            raise EstimationError(
+                "proportional hazards cannot be tested: too little is left beside the estimates",
+                evidence=f"{self.fit.n_event} events at {len(np.unique(self.fit.baseline.time))} different times, "
+                f"{len(self.terms)} coefficients",
+                remedy="describe the curves with kaplan_meier(by=) instead",
+            )
+        return pd.DataFrame(
+            {
+                "term": [*dict.fromkeys(self.terms), "GLOBAL"],
+                "statistic": test.statistic,
+                "df": test.df.astype(int),
+                "p_value": test.p_value,
+            }
+        )
+
+    def baseline_hazard(self, centered: bool = False) -> pd.DataFrame:
+        """Return the cumulative hazard of a patient whose covariates are all zero or at their reference.
+
+        Parameters
+        ----------
+        centered : bool, default=False
+            Whether the covariates (the columns of categories too) are at their means, ``fit.baseline.center``,
+            and an offset at its mean, instead of zero.
+
+        Returns
+        -------
+        DataFrame
+            ``strata, time, n_risk, n_event, estimate`` at each event time; Breslow's estimate, or Efron's with
+            Efron's approximation.
+        """
+        return baseline_rows(self.fit.baseline, self.strata, centered)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the hazard ratios as a forest plot.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        Axes
+            The axes drawn on.
+        """
+        return draw_ratios(self.tidy(exponentiate=True), self.references, self.measure, self.conf_level, ax)
+
+    def text(self, term: str) -> str:
+        """Return the sentence fragment for a manuscript.
+
+        Parameters
+        ----------
+        term : str
+            Term, or ``term[level]`` when it has several levels.
+
+        Returns
+        -------
+        str
+            For example ``hazard ratio 1.52 (95% CI 1.10–2.09; P=0.01)``.
+        """
+        return ratio_text(self.tidy(exponentiate=True), term, self.measure, self.conf_level)
+
+    def __repr__(self) -> str:
+        return self._summary().text()
+
+    def _repr_html_(self) -> str:
+        return self._summary().html()
+
+    def _summary(self) -> Summary:
+        fit = self.fit
+        rows = f" in {self.n_rows} rows" if self.n_rows != self.n else ""
+        method = [f"Cox partial likelihood, {self.ties.capitalize()} ties"]
+        method += [f"{self.penalty.capitalize()} penalty, {self.limits} limits"] if self.penalty else []
+        method += [self.robust] if self.robust else []
+        method += [f"{len(self.strata)} strata"] if self.strata else []
+        agreement = f"{fixed(fit.concordance.estimate, 3)} (SE {fixed(fit.concordance.std_error, 3)})"
+        return Summary(
+            sentence=f"{self.measure.capitalize()}s of {self.outcome.replace('_', ' ')}, for {self.formula}",
+            facts=(
+                ("method", ", ".join(method)),
+                ("patients", f"{self.n}{rows}, {fit.n_event} events; concordance {agreement}"),
+                ("left out", left_out_text(self.left_out)),
+                ("notes", "; ".join(self.notes)),
+            ),
+            table=estimate_table(self.tidy(exponentiate=True), self.measure, self.conf_level),
+        )
