@@ -43,6 +43,7 @@ _WHERE = {
     "multistate": "cohort.models.multistate",
     "cox": "cohort.models.cox",
     "fine_gray": "cohort.models.fine_gray",
+    "competing_risks_table": "cohort.models.competing_risks_table",
     "odds_ratio": "cohort.models.odds_ratio",
     "ordinal": "cohort.models.ordinal",
     "two_by_two": "cohort.models.two_by_two",

@@ -61,6 +61,10 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "cox_cause_specific": (lambda: co.cox(competing(), "product", event="nrm", robust=True), "product"),
     "cox_firth": (lambda: co.cox(survival(), "age_years + product", penalty="firth"), "product"),
     "fine_gray": (lambda: fine_gray(competing(), "age_years + product", event="relapse"), "product"),
+    "competing_risks_table": (
+        lambda: co.competing_risks_table(competing(), "age_years + product"),
+        "product",
+    ),
     "kaplan_meier": (lambda: co.kaplan_meier(survival(), by="product"), "axi-cel"),
     "logrank": (lambda: co.logrank(survival(), "product", trend=True), "trend"),
     "multistate": (

@@ -102,29 +102,29 @@ def plot_forest(
     """
     require_columns(frame, ["term", "estimate", "conf_low", "conf_high"], "the forest plot")
     rows = forest_rows(frame, labels or {})
-    ends = limits or _limits(rows)
+    ends = limits or ratio_limits(rows)
     new_figure = ax is None
     with style.theme():
         ax = layout.own_axes(ax, width_mm or _WIDEST_MM, height_mm)
-        _ratio_axis(ax, ends, len(rows), measure, direction)
+        ratio_axis(ax, ends, len(rows), measure, direction)
         for y, row in enumerate(rows):
             _draw_row(ax, row, y, ends)
         head = _interval_head(ax, measure, conf_level, rows, narrow=width_mm is not None)
         extra = 0.8 * head.count("\n")
         ax.set_ylim(len(rows) - 0.3, -1.5 - extra)
         span = _columns(ax, rows, head, count_label or count_head(frame))
-        _stripes(ax, rows, span, zebra)
+        stripes(ax, rows, span, zebra)
         layout.fit(ax)
         if new_figure and width_mm is None:
             layout.fit_to_width(ax, _PLOT_MM, _WIDEST_MM)
-        _thin_ticks(ax, ends)
+        thin_ticks(ax, ends)
         if new_figure and height_mm is None:
             layout.fit_to_height(ax, ROW_MM * (len(rows) + 1.2 + extra))
-    style.add_notes(ax, _notes(rows, ends))
+    style.add_notes(ax, forest_notes(rows, ends))
     return ax
 
 
-def _limits(rows: Sequence[Row]) -> tuple[float, float]:
+def ratio_limits(rows: Sequence[Row]) -> tuple[float, float]:
     """Smallest symmetrical axis that holds everything, or beyond 4 every estimate and four of five limits."""
     drawn = [row for row in rows if row.kind == "estimate"]
     if not drawn:
@@ -139,9 +139,10 @@ def _limits(rows: Sequence[Row]) -> tuple[float, float]:
     return (1 / end, end)
 
 
-def _ratio_axis(
+def ratio_axis(
     ax: Axes, ends: tuple[float, float], n_rows: int, measure: str, direction: tuple[str, str] | None
 ) -> None:
+    """Draw the logarithmic axis with the line of no effect, and what lies to its sides."""
     ax.set_xscale("log")
     ax.set_xlim(*ends)
     _set_ticks(ax, ends, 0)
@@ -167,7 +168,7 @@ def _set_ticks(ax: Axes, ends: tuple[float, float], sparse: int) -> None:
     ax.set_xticks([], minor=True)
 
 
-def _thin_ticks(ax: Axes, ends: tuple[float, float]) -> None:
+def thin_ticks(ax: Axes, ends: tuple[float, float]) -> None:
     """Keep fewer ticks where their labels would touch."""
     boxes = sorted((t.get_window_extent().x0, t.get_window_extent().x1) for t in ax.get_xticklabels())
     if any(right > left - 3 for (_, right), (left, _) in pairwise(boxes)):
@@ -186,7 +187,7 @@ def _draw_row(ax: Axes, row: Row, y: int, ends: tuple[float, float]) -> None:
         )
     if row.kind != "estimate":
         return
-    low, high = _limit(row.low, ends[0]), _limit(row.high, ends[1])
+    low, high = limit_on_axis(row.low, ends[0]), limit_on_axis(row.high, ends[1])
     ax.plot(
         [max(low, ends[0]), min(high, ends[1])],
         [y, y],
@@ -205,7 +206,7 @@ def _draw_row(ax: Axes, row: Row, y: int, ends: tuple[float, float]) -> None:
         )
 
 
-def _limit(value: float, end: float) -> float:
+def limit_on_axis(value: float, end: float) -> float:
     """Let a limit that does not exist run off the axis."""
     return value if np.isfinite(value) and value > 0 else (0.0 if end < 1 else float("inf"))
 
@@ -237,18 +238,19 @@ def _columns(ax: Axes, rows: Sequence[Row], head: str, counts: str) -> tuple[flo
     p_right = _COLUMN_GAP_PT + text_width + _COLUMN_GAP_PT + p_width
     for y, row in enumerate(rows):
         weight = "bold" if row.kind == "header" else "normal"
-        _cell(ax, 0, label_left + _INDENT_PT * row.indent, y, row.label, "left", fontweight=weight)
-        _cell(ax, 0, -_COLUMN_GAP_PT, y, row.count, "right")
-        _cell(ax, 1, _COLUMN_GAP_PT, y, row.interval, "left")
-        _cell(ax, 1, p_right, y, row.p, "right")
-    _cell(ax, 0, label_left, -1, "Variable", "left", **bold)
-    _cell(ax, 0, -_COLUMN_GAP_PT, -1, counts, "right", **bold)
-    _cell(ax, 1, _COLUMN_GAP_PT, -1, head, "left", linespacing=1.1, **bold)
-    _cell(ax, 1, p_right, -1, "P" if has_p else "", "right", **bold)
+        cell(ax, 0, label_left + _INDENT_PT * row.indent, y, row.label, "left", fontweight=weight)
+        cell(ax, 0, -_COLUMN_GAP_PT, y, row.count, "right")
+        cell(ax, 1, _COLUMN_GAP_PT, y, row.interval, "left")
+        cell(ax, 1, p_right, y, row.p, "right")
+    cell(ax, 0, label_left, -1, "Variable", "left", **bold)
+    cell(ax, 0, -_COLUMN_GAP_PT, -1, counts, "right", **bold)
+    cell(ax, 1, _COLUMN_GAP_PT, -1, head, "left", linespacing=1.1, **bold)
+    cell(ax, 1, p_right, -1, "P" if has_p else "", "right", **bold)
     return label_left - 2, (p_right if has_p else _COLUMN_GAP_PT + text_width) + 2
 
 
-def _cell(ax: Axes, side: int, x: float, y: float, words: str, align: str, **properties: Any) -> None:
+def cell(ax: Axes, side: int, x: float, y: float, words: str, align: str, **properties: Any) -> None:
+    """Write a text in a row, some points from the left (0) or right (1) edge of the axes."""
     if words:
         base = layout.points_from(ax, side, y, ax.get_yaxis_transform())
         # The last of two lines stands level with the other heads.
@@ -270,7 +272,7 @@ def _across(ax: Axes, span: tuple[float, float], low: float, high: float, **prop
     )
 
 
-def _stripes(ax: Axes, rows: Sequence[Row], span: tuple[float, float], zebra: bool) -> None:
+def stripes(ax: Axes, rows: Sequence[Row], span: tuple[float, float], zebra: bool) -> None:
     """Shade every second variable and draw the line under the heads."""
     if zebra:
         for y, row in enumerate(rows):
@@ -290,7 +292,8 @@ def _stripes(ax: Axes, rows: Sequence[Row], span: tuple[float, float], zebra: bo
     )
 
 
-def _notes(rows: Sequence[Row], ends: tuple[float, float]) -> list[str]:
+def forest_notes(rows: Sequence[Row], ends: tuple[float, float]) -> list[str]:
+    """Return sentences for the legend."""
     cut = any(row.kind == "estimate" and (row.low < ends[0] or row.high > ends[1]) for row in rows)
     notes = ["Arrows mark intervals that leave the axis."] if cut else []
     if any(row.kind == "missing" for row in rows):
