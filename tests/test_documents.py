@@ -60,7 +60,7 @@ def test_every_key_of_a_study_file_is_documented(key: str) -> None:
 
 
 def test_the_block_of_hazard_ratios_runs() -> None:
-    (block,) = blocks("docs/hazard-ratios.md", "python")
+    block, *further = blocks("docs/hazard-ratios.md", "python")
     names: dict[str, object] = {}
     *before, cox, fine_gray = ast.parse(block).body
     exec(compile(ast.Module(before, []), "hazard-ratios.md", "exec"), names)
@@ -69,3 +69,6 @@ def test_the_block_of_hazard_ratios_runs() -> None:
         fit = eval(compile(ast.Expression(statement.value), "hazard-ratios.md", "eval"), names)
         assert measure in repr(fit)
         assert "cluster-robust" in repr(fit)
+    for following in further:
+        exec(compile(following, "hazard-ratios.md", "exec"), names)
+    assert "both" in names

@@ -97,7 +97,8 @@ def plot_paired_forest(
         thin_ticks(ax, ends)
         if new_figure and height_mm is None:
             layout.fit_to_height(ax, ROW_MM * (len(pairs) + 2.4))
-    style.add_notes(ax, forest_notes(rows, ends))
+    reasons = frame["reason"].replace("", pd.NA).dropna().unique().tolist() if "reason" in frame else []
+    style.add_notes(ax, [*forest_notes(rows, ends), *(f"{reason}." for reason in reasons)])
     return ax
 
 
@@ -109,7 +110,9 @@ def _pairs(
     for outcome in keys_in(frame, "outcome"):
         part = frame[frame["outcome"] == outcome]
         sides = [
-            forest_rows(part[part["measure"] == one].drop(columns="n_event", errors="ignore"), labels)
+            forest_rows(
+                part[part["measure"] == one].drop(columns=["n_event", "reason"], errors="ignore"), labels
+            )
             for one in measures
         ]
         words = labels.get(outcome, readable(outcome))
