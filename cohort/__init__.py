@@ -50,6 +50,8 @@ _WHERE = {
     "mantel_haenszel": "cohort.models.mantel_haenszel",
     "diagnostic_accuracy": "cohort.models.diagnostic_accuracy",
     # confounding and selection
+    "inverse_probability_weights": "cohort.models.inverse_probability_weights",
+    "balance": "cohort.models.balance",
     "e_value": "cohort.models.e_value",
     "manski_bounds": "cohort.models.manski_bounds",
     "association_screen": "cohort.models.association_screen",

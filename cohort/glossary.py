@@ -71,6 +71,8 @@ GLANCE: Mapping[str, str] = MappingProxyType(
         "weight_min": "smallest weight",
         "weight_max": "largest weight",
         "n_truncated": "weights that were truncated",
+        "largest_difference": "largest absolute standardized difference, under the weights if there are any",
+        "largest_difference_unweighted": "the same without weights",
         "n_imputation": "completed data sets of multiple imputation",
         "fmi": "largest fraction of missing information",
     }

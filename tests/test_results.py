@@ -112,6 +112,18 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "two_by_two_counts": (lambda: co.two_by_two(12, 5, 6, 20), "risk_ratio"),
     "e_value": (lambda: co.e_value(3.9, 1.8, 8.7), "e_value"),
+    "inverse_probability_weights": (
+        lambda: co.inverse_probability_weights("flair_deep ~ age_years + product", frame()),
+        "present",
+    ),
+    "balance": (
+        lambda: co.balance(
+            "flair_deep ~ age_years + product",
+            frame(),
+            co.inverse_probability_weights("flair_deep ~ age_years + product", frame()),
+        ),
+        "age_years",
+    ),
     "manski_bounds": (lambda: co.manski_bounds("flair_deep", frame(), by="product"), "axi-cel"),
     "mantel_haenszel": (
         lambda: co.mantel_haenszel("flair_deep", "severe_icans", "product", frame()),
@@ -151,6 +163,7 @@ ON_NATURAL_SCALE |= {"association_screen", "precision", "power_proportions", "po
 ON_NATURAL_SCALE |= {"power_time_dependent"}
 ON_NATURAL_SCALE |= {"mantel_haenszel"}
 ON_NATURAL_SCALE |= {"missing_patterns"}
+ON_NATURAL_SCALE |= {"balance"}
 
 
 @pytest.fixture(scope="module", params=RESULTS)

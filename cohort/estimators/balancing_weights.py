@@ -1,4 +1,4 @@
-"""Weights from probabilities of exposure: whom each weighted group stands for, and how they move with the model."""
+"""Weights from probabilities of exposure: whom each weighted group stands for."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ IntArray = NDArray[np.intp]
 Target = Literal["ate", "att", "overlap", "matching", "imaged"]
 
 
-def balancing_weights(
-    probability: FloatArray, group: IntArray, target: Target, focal: int = 1
-) -> tuple[FloatArray, FloatArray]:
+def balancing_weights(probability: FloatArray, group: IntArray, target: Target, focal: int = 1) -> FloatArray:
     """Weight each patient by h(x) / P(own group | x).
 
     Parameters
@@ -31,36 +29,23 @@ def balancing_weights(
 
     Returns
     -------
-    weight : array of shape (n,)
+    array of shape (n,)
         Weights; 0 for those who stand for nobody.
-    slope : array of shape (n, k - 1)
-        Derivative of the log weight by each linear predictor, from the second group on.
 
     References
     ----------
     .. [1] Li F, Li F (2019). Propensity score weighting for causal inference with multiple treatments.
        Ann Appl Stat 13:2389-2415. doi:10.1214/19-AOAS1282
     """
-    n, k = probability.shape
-    own = (group[:, None] == np.arange(k)[None, :]).astype(float)
-    # log w = log h - log e_own; share: derivative of log h by each log e
-    share = np.zeros((n, k))
-    tilt = np.ones(n)
+    tilt = np.ones(len(group))
     if target == "att":
-        tilt, share[:, focal] = probability[:, focal], 1.0
+        tilt = probability[:, focal]
     elif target == "overlap":
-        inverse = 1 / probability
-        tilt = 1 / inverse.sum(axis=1)
-        share = tilt[:, None] * inverse
+        tilt = 1 / (1 / probability).sum(axis=1)
     elif target == "matching":
-        lowest = probability.argmin(axis=1)
-        tilt, share[np.arange(n), lowest] = probability[np.arange(n), lowest], 1.0
-    weight = tilt / (probability * own).sum(axis=1)
-    if target == "imaged":
-        weight = np.where(group == focal, weight, 0.0)
-    change = share - own
-    slope = change[:, 1:] - probability[:, 1:] * change.sum(axis=1, keepdims=True)
-    return weight, slope
+        tilt = probability.min(axis=1)
+    weight = tilt / probability[np.arange(len(group)), group]
+    return np.where(group == focal, weight, 0.0) if target == "imaged" else weight
 
 
 def stabilize(weight: FloatArray, group: IntArray, n_group: int) -> FloatArray:
@@ -84,7 +69,9 @@ def stabilize(weight: FloatArray, group: IntArray, n_group: int) -> FloatArray:
     return np.asarray(weight * shares[group])
 
 
-def truncate_weights(weight: FloatArray, quantiles: tuple[float, float]) -> tuple[FloatArray, NDArray[np.bool_]]:
+def truncate_weights(
+    weight: FloatArray, quantiles: tuple[float, float]
+) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Set weights outside two quantiles of the positive weights to these quantiles.
 
     Parameters

@@ -75,7 +75,7 @@ def fit_propensity(X: FloatArray, group: IntArray, n_group: int, penalty: Penalt
 
 
 def _multinomial(X: FloatArray, group: IntArray, n_group: int) -> PropensityFit:
-    n, p = X.shape
+    p = X.shape[1]
     beta = np.zeros((n_group - 1, p))
     indicator = (group[:, None] == np.arange(1, n_group)[None, :]).astype(float)
     scale = np.tile(np.sqrt(np.mean(X**2, axis=0)), n_group - 1)
@@ -91,9 +91,9 @@ def _multinomial(X: FloatArray, group: IntArray, n_group: int) -> PropensityFit:
             break
         for halving in range(30):
             proposed = beta + step.reshape(beta.shape) / 2**halving
-            new, probability = _state(X, group, proposed)
+            new, moved = _state(X, group, proposed)
             if new >= log_likelihood - 1e-12 * (1 + abs(log_likelihood)):
-                beta, log_likelihood = proposed, new
+                beta, log_likelihood, probability = proposed, new, moved
                 break
         information = _information(X, probability)
         converged = bool(np.max(np.abs(step) * scale) < STEP_TOLERANCE)
@@ -119,25 +119,3 @@ def _information(X: FloatArray, probability: FloatArray) -> FloatArray:
             w = e[:, i] * ((i == j) - e[:, j])
             out[i * p : (i + 1) * p, j * p : (j + 1) * p] = X.T @ (X * w[:, None])
     return out
-
-
-def propensity_scores(X: FloatArray, group: IntArray, probability: FloatArray) -> FloatArray:
-    """Return each patient's score of the (unpenalized) model, shape (n, (k - 1) p).
-
-    Parameters
-    ----------
-    X : array of shape (n, p)
-        Design matrix.
-    group : array of shape (n,)
-        Codes.
-    probability : array of shape (n, k)
-        Fitted probabilities.
-
-    Returns
-    -------
-    array of shape (n, (k - 1) p)
-        Derivatives of the log-likelihood of each patient.
-    """
-    k = probability.shape[1]
-    residual = (group[:, None] == np.arange(1, k)[None, :]) - probability[:, 1:]
-    return np.asarray((residual[:, :, None] * X[:, None, :]).reshape(len(X), -1))

@@ -1,4 +1,4 @@
-"""The groups of an exposure, and who has a weight: what weighting, balance and weighted risks share."""
+"""The groups of an exposure, one row per patient: what weighting and its check of balance share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort.dictionary.states import binary_states, is_three_state, without_blanks
+from cohort.dictionary.states import (
+    NOT_KNOWN,
+    binary_states,
+    is_three_state,
+    without_blanks,
+    without_not_known,
+)
 from cohort.errors import EstimationError
-from cohort.models.two_by_two import binary_reasons
+from cohort.models.coding import binary_reasons
 
 IntArray = NDArray[np.intp]
-FloatArray = NDArray[np.float64]
 MAX_GROUPS = 10
 
 
@@ -42,7 +47,7 @@ def exposure_groups(column: pd.Series, imaged: bool = False) -> Groups:
     Parameters
     ----------
     column : Series of shape (n,)
-        Absent/present, no/yes, boolean, 0/1, or a category.
+        Absent/present, no/yes, boolean, 0/1, or a category, in which kinds of not known are no group.
     imaged : bool, default=False
         Whether the column says who was imaged: ``imaged`` against ``not_imaged`` then, or no/yes.
 
@@ -57,10 +62,8 @@ def exposure_groups(column: pd.Series, imaged: bool = False) -> Groups:
         For fewer than two groups, more than ten, or numbers that are not 0/1.
     """
     column = without_blanks(column)
-    if imaged and {"imaged", "not_imaged"} & set(column.dropna().unique()):
-        labels = column.astype(object)
-        code = np.select([labels.eq("imaged"), labels.eq("not_imaged")], [1, 0], default=-1)
-        return _checked(column, code.astype(np.intp), ("not_imaged", "imaged"))
+    if imaged and "imaged" in set(column.dropna().unique()):
+        return _imaging(column)
     try:
         coded = binary_states(column)[0]
     except (ValueError, TypeError):
@@ -74,6 +77,22 @@ def exposure_groups(column: pd.Series, imaged: bool = False) -> Groups:
     return _checked(column, code, levels)
 
 
+def _imaging(column: pd.Series) -> Groups:
+    """Code ``mri_status``: here not_imaged is a group, and only what nobody knows is not."""
+    labels = column.astype(object)
+    other = sorted({str(one) for one in labels.dropna().unique()} - {"imaged", "not_imaged"} - NOT_KNOWN)
+    if other:
+        raise EstimationError(
+            f"column {column.name} has levels beside imaged, not_imaged and unknown",
+            evidence=f"{len(other)} other levels",
+            remedy=f'data["{column.name}"].replace(...): say of each level whether the patient was imaged',
+        )
+    code = np.select(
+        [labels.eq("imaged").fillna(False), labels.eq("not_imaged").fillna(False)], [1, 0], default=-1
+    )
+    return _checked(column, code.astype(np.intp), ("not_imaged", "imaged"))
+
+
 def _category(column: pd.Series) -> Groups:
     if pd.api.types.is_numeric_dtype(column.dtype):
         raise EstimationError(
@@ -82,7 +101,7 @@ def _category(column: pd.Series) -> Groups:
             remedy=f'make groups of it first: pd.cut(data["{column.name}"], ...)',
         )
     category = column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
-    category = category.cat.remove_unused_categories()
+    category = without_not_known(category).cat.remove_unused_categories()
     levels = tuple(str(level) for level in category.cat.categories)
     if len(levels) > MAX_GROUPS:
         raise EstimationError(
@@ -136,38 +155,3 @@ def require_one_row_each(data: pd.DataFrame) -> None:
                 evidence=f"{repeats} of {len(data)} rows repeat {', '.join(keys)}",
                 remedy=f"data.drop_duplicates({keys!r}), after finding out why",
             )
-
-
-def known_weights(weights: pd.Series) -> FloatArray:
-    """Return weights as floats, NaN for none.
-
-    Parameters
-    ----------
-    weights : Series of shape (n,)
-        Weights.
-
-    Returns
-    -------
-    array of shape (n,)
-        The weights.
-
-    Raises
-    ------
-    EstimationError
-        When a weight is not a number, negative or infinite, or all are zero or missing.
-    """
-    if not pd.api.types.is_numeric_dtype(weights.dtype):
-        raise EstimationError("the weights are not numbers", evidence=f"dtype {weights.dtype}")
-    values = weights.to_numpy(dtype=float, na_value=np.nan)
-    wrong = int(np.count_nonzero((values < 0) | np.isinf(values)))
-    if wrong:
-        raise EstimationError(
-            "a weight is negative or infinite", evidence=f"{wrong} of {len(values)}", remedy="check the weights"
-        )
-    if not np.nansum(values) > 0:
-        raise EstimationError(
-            "no patient has a weight above zero",
-            evidence=f"{len(values)} weights, {int(np.isnan(values).sum())} missing",
-            remedy="check that data and weights have the same index",
-        )
-    return values

@@ -1,4 +1,4 @@
-"""The steps between a formula and weights, shared by the weights themselves and by estimates that refit them."""
+"""The steps between a formula and weights: check what is asked for, build the design, fit, weigh, warn."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from cohort.estimators.propensity import PropensityFit, fit_propensity
 from cohort.models.design import Design, build_design
 from cohort.models.exposure_groups import Groups
 from cohort.models.formula import ParsedFormula
+from cohort.models.summary import left_out_text
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -39,6 +40,8 @@ METHODS = {
 }
 EXTREME_WEIGHT = 10.0
 RARE_PROBABILITY = 0.01
+# Range of a patient's linear predictors from which on separation is looked for.
+WIDE_PREDICTOR = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,6 @@ class Weighed:
     ----------
     weight : array of shape (n,)
         Weights, 0 for none.
-    slope : array of shape (n, k - 1)
-        Derivative of each log weight by the linear predictors; 0 where truncated.
     truncated : array of shape (n,)
         Whose weight was truncated.
     model : PropensityFit or None
@@ -88,56 +89,80 @@ class Weighed:
     """
 
     weight: FloatArray
-    slope: FloatArray
     truncated: NDArray[np.bool_]
     model: PropensityFit | None
     concordance: float
     iterations: int
 
 
-def check_plan(
-    estimand: str, method: str, truncate: float | tuple[float, float] | None
-) -> tuple[float, float] | None:
-    """Return the quantiles of truncation, refusing what does not exist.
+def check_plan(estimand: str, method: str, focal: str | None) -> None:
+    """Refuse kinds of weights that do not exist.
 
     Parameters
     ----------
     estimand, method : str
         As given.
-    truncate : float or tuple of float or None
+    focal : str or None
+        As given.
+    """
+    if estimand not in ESTIMANDS:
+        raise EstimationError(
+            f"estimand {estimand!r} is not known",
+            evidence=f"estimands: {', '.join(ESTIMANDS)}",
+            remedy='estimand="ate"',
+        )
+    if focal is not None and estimand != "att":
+        raise EstimationError(
+            f"estimand {estimand!r} has no focal group",
+            evidence=f"focal={focal!r}",
+            remedy='leave focal= out, or estimand="att"',
+        )
+    if method not in METHODS:
+        raise EstimationError(
+            f"method {method!r} is not known", evidence=f"methods: {', '.join(METHODS)}", remedy='method="ml"'
+        )
+    if method == "entropy" and estimand in ("overlap", "matching"):
+        raise EstimationError(
+            f"entropy balancing has no {estimand} weights",
+            evidence="it balances to all patients, or to one group",
+            remedy='estimand="ate" or estimand="att"; or method="ml"',
+        )
+
+
+def truncation_quantiles(truncate: object) -> tuple[float, float] | None:
+    """Return the quantiles of truncation: 0.01 and 0.99 both mean (0.01, 0.99).
+
+    Parameters
+    ----------
+    truncate : float, pair of float, or None
         As given.
 
     Returns
     -------
     tuple of float or None
         Lower and upper quantile.
+
+    Raises
+    ------
+    EstimationError
+        For anything else, such as True, which does not say where, or 99, which is not a share.
     """
-    if estimand not in ESTIMANDS:
-        raise EstimationError(
-            f"estimand {estimand!r} is not known", evidence=f"estimands: {', '.join(ESTIMANDS)}", remedy='estimand="ate"'
-        )
-    if method not in METHODS:
-        raise EstimationError(
-            f"method {method!r} is not known", evidence=f"methods: {', '.join(METHODS)}", remedy='method="ml"'
-        )
-    if method == "entropy" and estimand not in ("ate", "att"):
-        raise EstimationError(
-            f"entropy balancing has no {estimand} weights",
-            evidence="it balances to all patients, or to one group",
-            remedy='estimand="ate" or estimand="att"; or method="ml"',
-        )
     if truncate is None:
         return None
-    pair = (min(truncate, 1 - truncate), max(truncate, 1 - truncate)) if isinstance(truncate, float | int) else truncate
-    if len(pair) != 2 or not 0 <= pair[0] < pair[1] <= 1:
+    given = truncate if isinstance(truncate, tuple | list) else (truncate,)
+    numbers = [float(q) for q in given if isinstance(q, float | int) and not isinstance(q, bool)]
+    if len(numbers) == len(given) == 1:
+        numbers = sorted((numbers[0], 1 - numbers[0]))
+    if len(numbers) != 2 or not 0 <= numbers[0] < numbers[1] <= 1:
         raise EstimationError(
-            "truncate does not name quantiles between 0 and 1", remedy="truncate=0.01, or truncate=(0, 0.95)"
+            f"truncate={truncate!r} does not name quantiles between 0 and 1",
+            remedy="truncate=0.01 for the quantiles 0.01 and 0.99, or truncate=(0, 0.95)",
         )
-    return float(pair[0]), float(pair[1])
+    return numbers[0], numbers[1]
 
 
 def prepare(
-    parsed: ParsedFormula, data: pd.DataFrame, groups: Groups | None
+    parsed: ParsedFormula, data: pd.DataFrame, groups: Groups, check: bool = True
 ) -> tuple[Design, IntArray, tuple[tuple[str, str, int], ...]]:
     """Build the design of the patients whose group is known.
 
@@ -147,41 +172,34 @@ def prepare(
         The formula; its left side is the exposure.
     data : DataFrame
         One row per patient.
-    groups : Groups or None
-        Groups of the rows of data; None when the exposure is not even a column, which is refused here.
+    groups : Groups
+        Groups of the rows of data.
+    check : bool, default=True
+        Whether constant and collinear columns are refused.
 
     Returns
     -------
     design : Design
-        Rows used.
+        Rows used, with positions in ``data``.
     code : array of shape (n,)
         Their groups.
     left_out : tuple of (str, str, int)
         Who was left out, the exposure first.
     """
-    if groups is None:
-        design = build_design(parsed.right, data, extra=(parsed.response,))
-        return design, np.zeros(len(design.rows), dtype=np.intp), ()
     if parsed.response in parsed.columns:
         raise EstimationError(
             f"{parsed.response} is on both sides of the formula", remedy="leave it out on the right side"
         )
     known = np.flatnonzero(groups.code >= 0)
-    design = build_design(parsed.right, data.iloc[known])
+    design = build_design(parsed.right, data.iloc[known], check=check)
     code = groups.code[known][design.rows]
     sizes = np.bincount(code, minlength=len(groups.levels))
     if (sizes == 0).any():
         missing = [name for name, n in zip(groups.levels, sizes.tolist(), strict=True) if not n]
         raise EstimationError(
             f"nobody of group {', '.join(missing)} has all covariates",
-            evidence=f"{len(code)} patients used",
+            evidence=f"{len(code)} patients used; left out: {left_out_text(design.left_out)}",
             remedy="leave the covariate with the most missing values out",
-        )
-    if design.X.shape[1] * (len(groups.levels) - 1) >= len(code):
-        raise EstimationError(
-            "there are as many parameters as patients, or more",
-            evidence=f"{design.X.shape[1]} columns, {len(groups.levels)} groups, {len(code)} patients",
-            remedy="leave covariates out of the formula",
         )
     return design, code, (*groups.left_out, *design.left_out)
 
@@ -213,19 +231,24 @@ def weigh(
         raise EstimationError(
             "Firth's penalty is for two groups", evidence=f"{plan.n_group} groups", remedy='method="ml"'
         )
+    if X.shape[1] * (plan.n_group - 1) >= len(code):
+        raise EstimationError(
+            "there are as many parameters as patients, or more",
+            evidence=f"{X.shape[1]} columns, {plan.n_group} groups, {len(code)} patients",
+            remedy="leave covariates out of the formula",
+        )
     model = fit_propensity(X, code, plan.n_group, "firth" if plan.method == "firth" else "none")
     _check_model(model, X, code, names, levels, plan.method)
-    weight, slope = balancing_weights(model.probability, code, plan.estimand, plan.focal)
+    weight = balancing_weights(model.probability, code, plan.estimand, plan.focal)
     if plan.stabilized:
         weight = stabilize(weight, code, plan.n_group)
     concordance = _concordance(model.probability[:, 1], code) if plan.n_group == 2 else np.nan
-    return _truncated(plan, weight, slope, model, concordance, model.iterations)
+    return _truncated(plan, weight, model, concordance, model.iterations)
 
 
 def _truncated(
     plan: Weighting,
     weight: FloatArray,
-    slope: FloatArray,
     model: PropensityFit | None,
     concordance: float,
     iterations: int,
@@ -233,16 +256,19 @@ def _truncated(
     changed = np.zeros(len(weight), dtype=bool)
     if plan.truncation is not None:
         weight, changed = truncate_weights(weight, plan.truncation)
-        slope = np.where(changed[:, None], 0.0, slope)
-    return Weighed(weight, slope, changed, model, concordance, iterations)
+    return Weighed(weight, changed, model, concordance, iterations)
 
 
 def _entropy(plan: Weighting, X: FloatArray, code: IntArray, levels: tuple[str, ...]) -> Weighed:
     Z = X[:, 1:]
-    target = Z.mean(axis=0) if plan.estimand == "ate" else Z[code == plan.focal].mean(axis=0)
+    att, imaged = plan.estimand == "att", plan.estimand == "imaged"
+    target = Z[code == plan.focal].mean(axis=0) if att else Z.mean(axis=0)
     weight, iterations = np.ones(len(X)), 0
     for k, name in enumerate(levels):
-        if plan.estimand == "att" and k == plan.focal:
+        if att and k == plan.focal:
+            continue
+        if imaged and k != plan.focal:
+            weight[code == k] = 0.0
             continue
         found = entropy_balance(Z[code == k], target)
         if not found.converged:
@@ -254,7 +280,7 @@ def _entropy(plan: Weighting, X: FloatArray, code: IntArray, levels: tuple[str, 
             )
         weight[code == k] = found.weight
         iterations = max(iterations, found.iterations)
-    return _truncated(plan, weight, np.zeros((len(X), plan.n_group - 1)), None, np.nan, iterations)
+    return _truncated(plan, weight, None, np.nan, iterations)
 
 
 def _check_model(
@@ -265,14 +291,17 @@ def _check_model(
     levels: tuple[str, ...],
     method: str,
 ) -> None:
-    """Refuse a model in which some patients could only have been in one group."""
+    """Refuse a model in which some patients could only have been in one group.
+
+    Strong prediction without separation has a maximum and is kept; notes tell of its rare probabilities.
+    """
     eta = np.log(np.maximum(model.probability, 1e-300))
-    if model.converged and (method == "firth" or (eta.max(axis=1) - eta.min(axis=1)).max() < 15):
+    if model.converged and (method == "firth" or (eta.max(axis=1) - eta.min(axis=1)).max() < WIDE_PREDICTOR):
         return
     for k in range(1 if len(levels) == 2 else 0, len(levels)):
         columns = separating_columns(X, (code == k).astype(float)).tolist()
-        named = [names[j] for j in columns if j > 0]
-        if named:
+        if columns:
+            named = [names[j] for j in columns if j > 0] or [names[j] for j in columns]
             remedy = "restrict to patients who could have been in either group, or join rare categories"
             raise EstimationError(
                 f"positivity: {', '.join(named)} predicts group {levels[k]} perfectly in some patients, who could "
@@ -280,11 +309,12 @@ def _check_model(
                 evidence=f"{int((code == k).sum())} of {len(code)} patients are in group {levels[k]}",
                 remedy=remedy + ('; or method="firth"' if len(levels) == 2 else ""),
             )
-    raise EstimationError(
-        "the model of the exposure did not converge",
-        evidence=f"{model.iterations} iterations, {X.shape[1]} columns",
-        remedy="center and scale the covariates, or leave some out",
-    )
+    if not model.converged:
+        raise EstimationError(
+            "the model of the exposure did not converge",
+            evidence=f"{model.iterations} iterations, {X.shape[1]} columns",
+            remedy="center and scale the covariates, or leave some out",
+        )
 
 
 def _concordance(probability: FloatArray, code: IntArray) -> float:
@@ -317,5 +347,7 @@ def weight_notes(plan: Weighting, found: Weighed) -> tuple[str, ...]:
         least = least[:, [plan.focal]] if plan.estimand == "imaged" else least
         rare = int((least.min(axis=1) < RARE_PROBABILITY).sum())
         if rare:
-            notes.append(f"{rare} patients with a probability of a group under {RARE_PROBABILITY:g} (positivity)")
+            notes.append(
+                f"{rare} patients with a probability of a group under {RARE_PROBABILITY:g} (positivity)"
+            )
     return tuple(notes)
