@@ -49,6 +49,9 @@ _WHERE = {
     "two_by_two": "cohort.models.two_by_two",
     "mantel_haenszel": "cohort.models.mantel_haenszel",
     "diagnostic_accuracy": "cohort.models.diagnostic_accuracy",
+    # judging published scores
+    "time_dependent_auc": "cohort.models.time_dependent_auc",
+    "brier_score": "cohort.models.brier_score",
     # confounding and selection
     "inverse_probability_weights": "cohort.models.inverse_probability_weights",
     "balance": "cohort.models.balance",

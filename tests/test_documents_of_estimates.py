@@ -13,7 +13,9 @@ import cohort
 DOCS = Path(cohort.__file__).resolve().parents[1] / "docs"
 
 
-@pytest.mark.parametrize("name", ["screens", "several-registries", "sample-size", "missing-data"])
+@pytest.mark.parametrize(
+    "name", ["screens", "several-registries", "sample-size", "missing-data", "prediction"]
+)
 def test_the_blocks_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = (DOCS / f"{name}.md").read_text(encoding="utf-8")

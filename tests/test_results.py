@@ -48,6 +48,12 @@ def competing() -> co.Endpoint:
     return co.Endpoint.from_columns(frame(), time="days", event="status", states={1: "relapse", 2: "nrm"})
 
 
+def scores() -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    risk = rng.uniform(0.1, 0.6, N)
+    return pd.DataFrame({"score": rng.normal(size=N), "r50": risk, "r150": risk + 0.3})
+
+
 def pooled() -> Any:
     folder = tempfile.mkdtemp()
     for site, rows in {"north": frame()[:75], "south": frame()[75:]}.items():
@@ -110,6 +116,11 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "power",
     ),
+    "time_dependent_auc": (
+        lambda: co.time_dependent_auc(competing(), ["age_years", "score"], [50, 150], scores(), event="nrm"),
+        "age_years",
+    ),
+    "brier_score": (lambda: co.brier_score(survival(), {"m": ["r50", "r150"]}, [50, 150], scores()), "m"),
     "two_by_two_counts": (lambda: co.two_by_two(12, 5, 6, 20), "risk_ratio"),
     "e_value": (lambda: co.e_value(3.9, 1.8, 8.7), "e_value"),
     "inverse_probability_weights": (
@@ -164,6 +175,7 @@ ON_NATURAL_SCALE |= {"power_time_dependent"}
 ON_NATURAL_SCALE |= {"mantel_haenszel"}
 ON_NATURAL_SCALE |= {"missing_patterns"}
 ON_NATURAL_SCALE |= {"balance"}
+ON_NATURAL_SCALE |= {"time_dependent_auc", "brier_score"}
 
 
 @pytest.fixture(scope="module", params=RESULTS)
