@@ -28,6 +28,7 @@ _WHERE = {
     "s_easix": "cohort.neurotox.scores",
     "hscore": "cohort.neurotox.scores",
     "car_hematotox": "cohort.neurotox.scores",
+    "hyperinflammation_criteria": "cohort.neurotox.hyperinflammation",
     "icaht_grade": "cohort.neurotox.icaht",
     # study population and endpoints
     "Study": "cohort.study.population",

@@ -52,6 +52,8 @@ PLAUSIBLE: Mapping[str, Plausible] = {
     "triglycerides_mmol_l": Plausible(0.1, 50, "mmol/L", "mg/dL / 88.57 = mmol/L"),
     "fibrinogen_g_l": Plausible(0.05, 15, "g/L", "mg/dL / 100 = g/L", zero=True),
     "ast_u_l": Plausible(1, 50_000, "U/L", "µkat/L × 60 = U/L"),
+    "alt_u_l": Plausible(1, 50_000, "U/L", "µkat/L × 60 = U/L"),
+    "scd25_u_ml": Plausible(20, 500_000, "U/mL", "assays differ; ask the laboratory for U/mL", zero=True),
 }
 COUNTS: Mapping[str, tuple[float, float]] = {"cytopenia_lineages": (0, 3)}
 
