@@ -37,6 +37,7 @@ _WHERE = {
     "counting_process": "cohort.study.risk_sets",
     "transitions": "cohort.study.transitions",
     "transitions_from_rows": "cohort.study.transitions",
+    "recurrent_endpoint": "cohort.study.recurrent_rows",
     # estimands
     "kaplan_meier": "cohort.models.kaplan_meier",
     "logrank": "cohort.models.logrank",
@@ -45,6 +46,8 @@ _WHERE = {
     "cox": "cohort.models.cox",
     "fine_gray": "cohort.models.fine_gray",
     "competing_risks_table": "cohort.models.competing_risks_table",
+    "recurrent": "cohort.models.recurrent",
+    "mean_cumulative_count": "cohort.models.mean_cumulative_count",
     "odds_ratio": "cohort.models.odds_ratio",
     "ordinal": "cohort.models.ordinal",
     "two_by_two": "cohort.models.two_by_two",

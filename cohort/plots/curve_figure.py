@@ -96,6 +96,8 @@ class CurveFigure:
         Annotation.
     conf_band : bool
         Whether bands are shaded.
+    counts : bool
+        Whether the vertical axis has counts instead of percent.
     """
 
     groups: Sequence[curves.Group]
@@ -108,6 +110,7 @@ class CurveFigure:
     name_curves: bool
     lines: Sequence[tuple[str, str]]
     conf_band: bool
+    counts: bool = False
 
     def draw(self, ax: Axes | None, width_mm: float, height_mm: float | None) -> Axes:
         """Draw on the given Axes, or on a new figure whose height follows from the table."""
@@ -131,7 +134,8 @@ class CurveFigure:
 
     def _draw_curves(self, ax: Axes) -> None:
         time = self.time
-        curves.percent_axis(ax, self.top, self.ylabel)
+        axis = curves.count_axis if self.counts else curves.percent_axis
+        axis(ax, self.top, self.ylabel)
         curves.follow_up_axis(ax, time.ticks, tick_labels(time.ticks, time.factor), time.end, time.label)
         for group, points in zip(self.groups, self.drawn, strict=True):
             curves.draw_steps(ax, points, group, self.conf_band)

@@ -244,6 +244,17 @@ def percent_axis(ax: Axes, top: float, label: str) -> None:
         )
 
 
+def count_axis(ax: Axes, top: float, label: str) -> None:
+    """Label an axis of mean counts from 0 to ``top``, with the spine exactly that long."""
+    size = 10 ** np.floor(np.log10(top))
+    step = next(s for s in size * np.array([0.1, 0.2, 0.25, 0.5, 1, 2]) if top / s <= 5.0001)
+    ticks = np.arange(0, round(top / step) + 1) * step
+    ax.set_yticks(ticks, [f"{t:g}" for t in np.round(ticks, 6)])
+    ax.set_ylim(-0.02 * top, 1.02 * top)
+    ax.spines["left"].set_bounds(0, top)
+    ax.set_ylabel(label, fontsize=style.FONT_SIZE, labelpad=3)
+
+
 def follow_up_axis(ax: Axes, times: NDArray[np.float64], labels: list[str], end: float, label: str) -> None:
     """Set ticks and limits of the time axis; the zero of the axis stands clear of the spine."""
     ax.set_xticks(times, labels)
