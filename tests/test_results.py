@@ -52,6 +52,14 @@ def scores() -> pd.DataFrame:
     rng = np.random.default_rng(2)
     risk = rng.uniform(0.1, 0.6, N)
     return pd.DataFrame({"score": rng.normal(size=N), "r50": risk, "r150": risk + 0.3})
+def episodes() -> co.Endpoint:
+    data = frame().assign(patient_id=range(N), dead=lambda f: f["days"].where(f["status"] == 2))
+    onsets = data.loc[data["days"] > 4, ["patient_id", "days"]]
+    onsets = pd.concat(
+        [onsets.assign(onset=onsets["days"] // 3), onsets.assign(onset=onsets["days"] // 3 + 2)]
+    )
+    onsets = onsets[onsets["onset"] < onsets["days"]]
+    return co.recurrent_endpoint(data, onsets, onset="onset", end="days", death="dead", name="icans")
 
 
 def pooled() -> Any:
@@ -86,6 +94,8 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "axi-cel",
     ),
+    "recurrent": (lambda: co.recurrent(episodes(), "product"), "product"),
+    "mean_cumulative_count": (lambda: co.mean_cumulative_count(episodes(), by="product"), "axi-cel"),
     "cumulative_incidence": (lambda: co.cumulative_incidence(competing(), by="product"), "axi-cel"),
     "odds_ratio": (lambda: co.odds_ratio("severe_icans ~ flair_deep + age_years", frame()), "age_years"),
     "odds_ratio_firth": (
@@ -176,6 +186,7 @@ ON_NATURAL_SCALE |= {"mantel_haenszel"}
 ON_NATURAL_SCALE |= {"missing_patterns"}
 ON_NATURAL_SCALE |= {"balance"}
 ON_NATURAL_SCALE |= {"time_dependent_auc", "brier_score"}
+ON_NATURAL_SCALE |= {"mean_cumulative_count"}
 
 
 @pytest.fixture(scope="module", params=RESULTS)

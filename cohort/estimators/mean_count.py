@@ -136,7 +136,7 @@ def mean_count(
         np.bincount(at[_final(stop, subject) & ~terminal], minlength=m).astype(np.int64),
         survival,
         mu,
-        np.sqrt(np.maximum(variance, 0.0)),
+        np.sqrt(variance),
         len(np.unique(subject)),
         entry_time,
         np.bincount(which),
@@ -175,7 +175,9 @@ def _sum_of_squares(
     d = (c * drift).sum(axis=1)
     second = np.einsum("ta,tab,tb->t", c, moving[2] + frozen[2], c)
     first_moment = (c * moving[1]).sum(axis=1)
-    return np.asarray(second - 2 * d * first_moment + d**2 * moving[0])
+    squares = second - 2 * d * first_moment + d**2 * moving[0]
+    # What is left of differences of equal numbers: all subjects have the same count.
+    return np.where(squares > 1e-13 * second, squares, 0.0)
 
 
 def _moments(x: FloatArray, begins: IntArray, ends: IntArray, m: int) -> tuple[FloatArray, ...]:

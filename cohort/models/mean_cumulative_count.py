@@ -358,11 +358,11 @@ def mean_cumulative_count(
     read = recurrent_rows(rows, id, start, stop, event, outcome)
     own = read.endpoint
     used = [] if by is None else [by]
-    notes = [*check_immortal_time(used, own, resolve_facts(used, own, data), names), *own.notes]
+    notes = list(check_immortal_time(used, own, resolve_facts(used, own, data), names))
     grouped = make_groups(own, by, data)
     notes += [f"no patients: {', '.join(grouped.empty)}"] if grouped.empty else []
-    if read.gaps:
-        notes.append(f"{read.gaps} gaps in which a patient counts as not observed")
+    notes += [f"{read.gaps} gaps in which a patient counts as not observed"] if read.gaps else []
+    notes += own.notes
     subject = np.asarray(own.subject)[grouped.rows]
     _check_one_group(subject, grouped.codes, by)
     groups = tuple(
@@ -415,9 +415,11 @@ def _group_rows(
     beyond = (when > group.last_time) & (group.survival[-1] > 0)
     z = ndtri(0.5 + conf_level / 2)
     positive = np.where(estimate > 0, estimate, np.nan)
-    factor = np.exp(z * error / positive)
+    factor = np.exp(z * np.where(error > 0, error, np.nan) / positive)
     reason = np.select(
-        [beyond, estimate == 0], [f"follow-up ends at {group.last_time:g}", "no event yet"], ""
+        [beyond, estimate == 0, error == 0],
+        [f"follow-up ends at {group.last_time:g}", "no event yet", "patients do not differ"],
+        "",
     )
     values = {
         "estimate": estimate,

@@ -278,7 +278,7 @@ def recurrent(
         terminal=read.terminal,
         cox=fit,
         events_by_number=tuple(counts.tolist()),
-        notes=(*fit.notes, *_notes(read.terminal, read.gaps, counts.tolist(), model)),
+        notes=(*_notes(read.terminal, read.gaps, counts.tolist(), model), *fit.notes),
     )
 
 
