@@ -52,6 +52,8 @@ def scores() -> pd.DataFrame:
     rng = np.random.default_rng(2)
     risk = rng.uniform(0.1, 0.6, N)
     return pd.DataFrame({"score": rng.normal(size=N), "r50": risk, "r150": risk + 0.3})
+
+
 def episodes() -> co.Endpoint:
     data = frame().assign(patient_id=range(N), dead=lambda f: f["days"].where(f["status"] == 2))
     onsets = data.loc[data["days"] > 4, ["patient_id", "days"]]
