@@ -58,7 +58,7 @@ def test_ratios_are_those_of_coxph(name: str, model: str) -> None:
         ties=ties,
         last_event=4 if model.startswith("pwp") else None,
     )
-    wanted = expected(name, model).pivot(index="term", columns="quantity", values="value")
+    wanted = expected(name, model).pivot_table(index="term", columns="quantity", values="value")
     found = fit.tidy().set_index("term")
     for column in ("estimate", "std_error"):
         assert_allclose(found.loc[wanted.index, column], wanted[column], rtol=RTOL)
