@@ -173,8 +173,8 @@ def recurrent(
     ``andersen_gill`` treats all events alike: the ratio of rates, whatever happened before. ``pwp_total`` and
     ``pwp_gap`` ask for the hazard of the next event among patients who had the same number before, on the clock of the
     origin or of the previous event; a patient is at risk of the second only after the first, so the covariate's effect
-    on later events is one among those who had earlier ones. A terminal event ends follow-up as censored; how many events a
-    patient has when death is possible is :func:`cohort.mean_cumulative_count`.
+    on later events is one among those who had earlier ones. A terminal event ends follow-up as censored; how many
+    events a patient has when death is possible is :func:`cohort.mean_cumulative_count`.
 
     Parameters
     ----------
