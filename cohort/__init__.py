@@ -50,6 +50,7 @@ _WHERE = {
     "mean_cumulative_count": "cohort.models.mean_cumulative_count",
     "odds_ratio": "cohort.models.odds_ratio",
     "ordinal": "cohort.models.ordinal",
+    "proportion": "cohort.models.proportion",
     "two_by_two": "cohort.models.two_by_two",
     "mantel_haenszel": "cohort.models.mantel_haenszel",
     "diagnostic_accuracy": "cohort.models.diagnostic_accuracy",

@@ -1,4 +1,4 @@
-"""Confidence limits of one proportion: Clopper-Pearson, Wilson, Jeffreys."""
+"""Confidence limits of one proportion: Clopper-Pearson, Wilson, Jeffreys, Agresti-Coull."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.special import betaincinv, ndtri
 from cohort.errors import EstimationError
 
 FloatArray = NDArray[np.float64]
-ProportionMethod = Literal["exact", "wilson", "jeffreys"]
+ProportionMethod = Literal["exact", "wilson", "jeffreys", "agresti_coull"]
 
 
 def proportion_limits(
@@ -23,9 +23,10 @@ def proportion_limits(
     ----------
     n_event, n : array of any equal shape
         Counts with the property, and counts in all.
-    method : {'exact', 'wilson', 'jeffreys'}, default='wilson'
+    method : {'exact', 'wilson', 'jeffreys', 'agresti_coull'}, default='wilson'
         ``exact`` is Clopper-Pearson; ``wilson`` the score interval without continuity correction;
-        ``jeffreys`` equal-tailed with prior Beta(1/2, 1/2), limit 0 at no events and 1 at all events.
+        ``jeffreys`` equal-tailed with prior Beta(1/2, 1/2), limit 0 at no events and 1 at all events;
+        ``agresti_coull`` Wald about Wilson's center, cut off at 0 and 1.
     conf_level : float, default=0.95
         Confidence level.
 
@@ -56,6 +57,8 @@ def proportion_limits(
     size = np.where(empty, 1.0, total)
     if method == "wilson":
         low, high = _wilson(x, size, conf_level)
+    elif method == "agresti_coull":
+        low, high = _agresti_coull(x, size, conf_level)
     else:
         prior = 0.5 if method == "jeffreys" else 0.0
         low, high = _beta(x, size, conf_level, prior)
@@ -68,6 +71,15 @@ def _wilson(x: FloatArray, n: FloatArray, conf_level: float) -> tuple[FloatArray
     center = (x + z**2 / 2) / (n + z**2)
     width = z / (n + z**2) * np.sqrt(x * (n - x) / n + z**2 / 4)
     return center - width, center + width
+
+
+def _agresti_coull(x: FloatArray, n: FloatArray, conf_level: float) -> tuple[FloatArray, FloatArray]:
+    """Add z^2 / 2 to both counts (Agresti and Coull 1998, section 3)."""
+    z = ndtri(0.5 + conf_level / 2)
+    size = n + z**2
+    center = (x + z**2 / 2) / size
+    width = z * np.sqrt(center * (1 - center) / size)
+    return np.maximum(center - width, 0.0), np.minimum(center + width, 1.0)
 
 
 def _beta(x: FloatArray, n: FloatArray, conf_level: float, prior: float) -> tuple[FloatArray, FloatArray]:

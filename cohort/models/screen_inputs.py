@@ -13,10 +13,10 @@ from scipy.stats import rankdata
 from cohort.dictionary.facts import ColumnFacts
 from cohort.errors import EstimationError, IncorporationError
 from cohort.models.design import align_columns
+from cohort.models.one_row_each import check_one_row_each
 from cohort.models.screen_columns import ScreenColumn, screen_column
 from cohort.models.screen_pairs import FITTING, PairRule, pair_rule
 from cohort.study.guards import check_incorporation, resolve_facts
-from cohort.study.keys import KEYS
 
 FloatArray = NDArray[np.float64]
 
@@ -81,7 +81,9 @@ def prepare_screen(
         As there.
     """
     left, right = _names(exposures, "exposures"), _names(outcomes, "outcomes")
-    _one_row_each(data)
+    if data.empty:
+        raise EstimationError("the frame has no rows", remedy="pass data=, one row per patient")
+    check_one_row_each(data, "a screen")
     wanted = list(dict.fromkeys((*left, *right, *((by,) if by else ()))))
     frame, _ = align_columns(wanted, data, None)
     facts = resolve_facts([*left, *right], None, data)
@@ -116,21 +118,6 @@ def _names(names: Sequence[str], what: str) -> list[str]:
             remedy=f'{what}=["cerebral_edema", ...], each column once',
         )
     return list(names)
-
-
-def _one_row_each(data: pd.DataFrame) -> None:
-    if data.empty:
-        raise EstimationError("the frame has no rows", remedy="pass data=, one row per patient")
-    keys = [key for key in KEYS if key in data.columns]
-    if "patient_id" not in keys:
-        return
-    repeats = int(data.duplicated(keys).sum())
-    if repeats:
-        raise EstimationError(
-            "a patient has several rows, and a screen counts each row as one patient",
-            evidence=f"{repeats} of {len(data)} rows repeat {', '.join(keys)}",
-            remedy="link to one row per patient first: study.link(...)",
-        )
 
 
 def _refused(
