@@ -33,8 +33,6 @@ TIDY: Mapping[str, str] = MappingProxyType(
         "n_censor": "number censored",
         "n": "number of patients (or rows, where said) used",
         "n_missing": "number of patients of the row left out because a value is not known",
-        "p_low": "lower confidence limit of a p-value estimated from random tables or permutations",
-        "p_high": "upper such limit",
         "bound_low": "lowest value the data allow without assumptions on what was not observed",
         "bound_high": "highest such value",
         "fmi": "fraction of missing information (pooled results)",

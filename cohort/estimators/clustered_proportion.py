@@ -1,19 +1,18 @@
-"""A proportion when rows come in clusters: patients in centers, or several exams of a patient."""
+"""A proportion when rows come in clusters: several exams of a patient, or patients in centers."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, expit, logit, ndtri, stdtrit
+from scipy.special import stdtrit
 
 from cohort.errors import EstimationError
+from cohort.estimators.proportions import ProportionMethod, effective_limits
 
 FloatArray = NDArray[np.float64]
-ClusterMethod = Literal["cluster_logit", "cluster_exact", "cluster_wilson"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,87 +24,66 @@ class ClusteredProportion:
     n_event, n, n_cluster : int
         Rows with the property, rows, and clusters with rows.
     std_error : float
-        Standard error of the proportion; NaN with one cluster.
+        Standard error of the proportion; NaN with one cluster, 0 when all clusters are alike.
+    design_effect : float
+        Variance against that of as many independent rows, at least 1. Without an event (or with events only) it
+        cannot be estimated and is that of rows wholly alike within clusters.
     """
 
     n_event: int
     n: int
     n_cluster: int
     std_error: float
+    design_effect: float
 
     @property
-    def estimate(self) -> float:
-        """Proportion of the rows.
+    def assumed(self) -> bool:
+        """Whether the design effect is the largest possible one because it cannot be estimated.
 
         Returns
         -------
-        float
-            NaN without rows.
+        bool
+            True without an event, and with events only.
         """
-        return self.n_event / self.n if self.n else math.nan
+        return self.n > 0 and self.n_event in (0, self.n)
 
-    @property
-    def design_effect(self) -> float:
-        """Variance against that of as many independent rows.
-
-        Returns
-        -------
-        float
-            NaN when it cannot be estimated: one cluster, or a proportion of 0 or 1.
-        """
-        if not 0 < self.n_event < self.n:
-            return math.nan
-        return self.std_error**2 * self.n / (self.estimate * (1 - self.estimate))
-
-    @property
-    def reason(self) -> str:
-        """Say why there are no limits.
-
-        Returns
-        -------
-        str
-            Empty when there are.
-        """
-        if not self.n:
-            return "nobody has a known state"
-        if self.n_cluster < 2:
-            return "one cluster: its rows say nothing of the variance between clusters"
-        if not 0 < self.n_event < self.n:
-            what = "no event" if self.n_event == 0 else "only events"
-            return f"{what}: the design effect cannot be estimated, pass design_effect="
-        return "" if self.std_error > 0 else "every cluster has the same proportion: no variance between them"
-
-    def limits(self, method: ClusterMethod, conf_level: float = 0.95) -> tuple[float, float]:
-        """Return confidence limits.
+    def limits(self, method: ProportionMethod, conf_level: float = 0.95) -> tuple[float, float]:
+        """Return confidence limits with the effective number of rows.
 
         Parameters
         ----------
-        method : {'cluster_logit', 'cluster_exact', 'cluster_wilson'}
-            ``cluster_logit``: on the logit scale with Student's t, one degree of freedom less than there are
-            clusters; ``cluster_exact``: Clopper-Pearson with the effective number of rows (Korn and Graubard
-            1998, which t corrects too); ``cluster_wilson``: Wilson with that number.
+        method : {'wilson', 'exact', 'mid_p', 'jeffreys'}
+            Interval; ``exact`` is that of Korn and Graubard.
         conf_level : float, default=0.95
             Confidence level.
 
         Returns
         -------
         low, high : float
-            Limits within 0 and 1; NaN with a ``reason``.
+            Limits within 0 and 1; NaN with fewer than two clusters.
         """
-        if self.reason:
+        if self.n_cluster < 2:
             return math.nan, math.nan
-        tail = 0.5 - conf_level / 2
-        t = -float(stdtrit(self.n_cluster - 1, tail))
-        p = self.estimate
-        if method == "cluster_logit":
-            width = t * self.std_error / (p * (1 - p))
-            return float(expit(logit(p) - width)), float(expit(logit(p) + width))
-        return effective_limits(p, self._effective(tail), conf_level, exact=method == "cluster_exact")
+        size = self.effective_n(conf_level)
+        low, high = effective_limits(self.n_event / self.n * size, size, method, conf_level)
+        return float(low), float(high)
 
-    def _effective(self, tail: float) -> float:
-        """Return the effective number of rows with Korn and Graubard's factor for degrees of freedom; at most n."""
-        size = self.n / self.design_effect
-        return min(size * float((stdtrit(self.n - 1, tail) / stdtrit(self.n_cluster - 1, tail)) ** 2), self.n)
+    def effective_n(self, conf_level: float) -> float:
+        """Return the number of independent rows that would say as much (Korn and Graubard 1998, section 2).
+
+        Parameters
+        ----------
+        conf_level : float
+            Confidence level, for the correction by quantiles of Student's t.
+
+        Returns
+        -------
+        float
+            Never above the number of rows.
+        """
+        tail = 0.5 - conf_level / 2
+        correction = float(stdtrit(self.n - 1, tail) / stdtrit(self.n_cluster - 1, tail)) ** 2
+        return self.n / self.design_effect * correction
 
 
 def clustered_proportion(n_event: ArrayLike, n: ArrayLike) -> ClusteredProportion:
@@ -119,7 +97,7 @@ def clustered_proportion(n_event: ArrayLike, n: ArrayLike) -> ClusteredProportio
     Returns
     -------
     ClusteredProportion
-        Estimate, standard error and limits.
+        Standard error, design effect and limits.
 
     Raises
     ------
@@ -128,9 +106,10 @@ def clustered_proportion(n_event: ArrayLike, n: ArrayLike) -> ClusteredProportio
 
     Notes
     -----
-    The ratio estimator of survey sampling with the clusters as first stage (Cochran 1977, equation 3.34; R ``survey``):
+    The ratio estimator of survey sampling with the clusters as first stage (Cochran 1977, equation 3.34; R
+    ``survey``), with m clusters of n_k rows, x_k of them with the property:
 
-    .. math:: s^2 = \\frac{m}{m - 1} \\frac{\\sum_k (x_k - \\hat p n_k)^2}{(\\sum_k n_k)^2}
+    .. math:: s^2 = \frac{m}{m - 1} \frac{\sum_k (x_k - \hat p n_k)^2}{(\sum_k n_k)^2}
 
     Examples
     --------
@@ -148,40 +127,12 @@ def clustered_proportion(n_event: ArrayLike, n: ArrayLike) -> ClusteredProportio
         )
     kept = size > 0
     x, size = x[kept], size[kept]
-    m, total = len(x), float(size.sum())
-    error = math.nan
+    m, total, n_event_all = len(x), float(size.sum()), float(x.sum())
+    error = effect = math.nan
     if m > 1:
-        residual = x - x.sum() / total * size
+        p = n_event_all / total
+        residual = x - p * size
         error = math.sqrt(m / (m - 1) * float(residual @ residual)) / total
-    return ClusteredProportion(int(x.sum()), int(total), m, error)
-
-
-def effective_limits(p: float, size: float, conf_level: float, *, exact: bool) -> tuple[float, float]:
-    """Return limits of a proportion that weighs as much as a number of independent rows, not necessarily whole.
-
-    Parameters
-    ----------
-    p : float
-        Proportion.
-    size : float
-        Effective number of rows.
-    conf_level : float
-        Confidence level.
-    exact : bool
-        Clopper-Pearson; otherwise Wilson.
-
-    Returns
-    -------
-    low, high : float
-        Limits within 0 and 1.
-    """
-    tail = 0.5 - conf_level / 2
-    x = p * size
-    if exact:
-        low = float(betaincinv(x, size - x + 1, tail)) if p > 0 else 0.0
-        high = float(betaincinv(x + 1, size - x, 1 - tail)) if p < 1 else 1.0
-        return low, high
-    z2 = float(ndtri(tail)) ** 2
-    center = (x + z2 / 2) / (size + z2)
-    width = math.sqrt(z2 * (x * (1 - p) + z2 / 4)) / (size + z2)
-    return (max(center - width, 0.0) if p > 0 else 0.0), (min(center + width, 1.0) if p < 1 else 1.0)
+        alike = float(size @ size) / total
+        effect = max(error**2 * total / (p * (1 - p)), 1.0) if 0 < p < 1 else alike
+    return ClusteredProportion(int(n_event_all), int(total), m, error, effect)

@@ -88,12 +88,13 @@ def binary_reasons(values: pd.Series) -> dict[str, int]:
 
 
 def as_binary(values: pd.Series) -> Coded:
-    """Code a column as 1, 0 and NaN; a category of two levels says which is 1."""
+    """Code a column as 1, 0 and NaN; a category of two levels says which is 1, a kind of not known is none."""
     try:
         return Coded(binary_states(values)[0])
     except (ValueError, TypeError):
         pass
     category = values if isinstance(values.dtype, pd.CategoricalDtype) else values.astype("category")
+    category = without_not_known(category)
     levels = list(category.cat.remove_unused_categories().cat.categories)
     if len(levels) != 2:
         raise EstimationError(
@@ -107,7 +108,7 @@ def as_binary(values: pd.Series) -> Coded:
 
 
 def as_categories(values: pd.Series) -> Coded:
-    """Code a column as positions of its categories; of a finding, those not absent or present are NaN.
+    """Code a column as positions of its categories; kinds of not known are NaN.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def as_categories(values: pd.Series) -> Coded:
         pair = ("absent", "present") if values.isin(["absent", "present"]).any() else ("no", "yes")
         return Coded(binary_states(values)[0], pair)
     category = values if isinstance(values.dtype, pd.CategoricalDtype) else _sorted_category(values)
-    category = category.cat.remove_unused_categories()
+    category = without_not_known(category).cat.remove_unused_categories()
     labels = tuple(_label(one) for one in category.cat.categories)
     if len(labels) > MAX_LEVELS:
         raise EstimationError(

@@ -10,11 +10,9 @@ import numpy as np
 import pandas as pd
 
 from cohort.errors import EstimationError
-from cohort.estimators.clustered_proportion import ClusterMethod
 from cohort.estimators.proportions import ProportionMethod, proportion_limits
 from cohort.format import MISSING_TEXT, fixed, interval, n_of_total, percent
 from cohort.models.one_row_each import check_one_row_each
-from cohort.models.plan_checks import check_between
 from cohort.models.proportion_counts import ProportionCounts, count_columns
 from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
@@ -24,18 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LeftOut = tuple[tuple[str, str, int], ...]
-_METHODS = ("wilson", "exact", "jeffreys", "agresti_coull")
-_GIVEN = ("wilson", "exact")
-_CLUSTERED: tuple[str, ...] = get_args(ClusterMethod)
-_NAMES = {
-    "wilson": "Wilson",
-    "exact": "Clopper-Pearson",
-    "jeffreys": "Jeffreys",
-    "agresti_coull": "Agresti-Coull",
-    "cluster_logit": "cluster-robust on the logit scale",
-    "cluster_exact": "Clopper-Pearson with the effective number (Korn-Graubard)",
-    "cluster_wilson": "Wilson with the effective number",
-}
+_METHODS: tuple[ProportionMethod, ...] = get_args(ProportionMethod)
+_NAMES = {"wilson": "Wilson", "exact": "Clopper-Pearson", "mid_p": "mid-p", "jeffreys": "Jeffreys"}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -48,12 +36,10 @@ class Proportion:
         Columns of the groups and of the clusters; empty without.
     counts : tuple of ProportionCounts
         By finding, then group.
-    method : str
+    method : {'wilson', 'exact', 'mid_p', 'jeffreys'}
         Interval that is printed and drawn.
     conf_level : float
         Confidence level.
-    design_effect : float
-        Inflation of the variance that was given; NaN when none was.
     left_out : tuple of (str, str, int)
         Column, reason and number of rows left out of every group and finding.
     notes : tuple of str
@@ -65,9 +51,8 @@ class Proportion:
     by: str
     cluster: str
     counts: tuple[ProportionCounts, ...]
-    method: str
+    method: ProportionMethod
     conf_level: float
-    design_effect: float
     left_out: LeftOut
     notes: tuple[str, ...]
     acknowledged: tuple[str, ...]
@@ -90,14 +75,8 @@ class Proportion:
             known), ``reason``.
         """
         level = self.conf_level if conf_level is None else check_conf_level(conf_level)
-        return pd.DataFrame(
-            [
-                {"term": counts.term, "strata": counts.group, "method": method}
-                | counts.row(method, level, self.design_effect)
-                for counts in self.counts
-                for method in self._methods()
-            ]
-        )
+        methods = (self.method, *(m for m in _METHODS if m != self.method))
+        return pd.DataFrame([c.row(method, level) for c in self.counts for method in methods])
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole.
@@ -115,7 +94,7 @@ class Proportion:
                 "n_event": [sum(c.n_event for c in self.counts)],
                 "n_missing": [unknown],
                 "n_cluster": [max(c.clustered.n_cluster if c.clustered else 0 for c in self.counts)],
-                "method": [self._method_text()],
+                "method": [self._method()],
                 "conf_level": [self.conf_level],
                 "acknowledged": [", ".join(self.acknowledged)],
             }
@@ -173,13 +152,9 @@ class Proportion:
     def _repr_html_(self) -> str:
         return self._summary().html()
 
-    def _methods(self) -> tuple[str, ...]:
-        known = _CLUSTERED if self.cluster else _GIVEN if np.isfinite(self.design_effect) else _METHODS
-        return (self.method, *(m for m in known if m != self.method))
-
-    def _method_text(self) -> str:
-        given = f", design effect {self.design_effect:g} given" if np.isfinite(self.design_effect) else ""
-        return f"{_NAMES[self.method]} limits{given}"
+    def _method(self) -> str:
+        within = f", effective number of rows in clusters of {self.cluster}" if self.cluster else ""
+        return f"{_NAMES[self.method]} limits{within}"
 
     def _chosen(self) -> pd.DataFrame:
         frame = self.tidy()
@@ -195,19 +170,23 @@ class Proportion:
             "n/N": [n_of_total(x, n) if n else "0/0" for x, n in counts],
             f"{100 * self.conf_level:g}% CI": [_limits(*ends) for ends in limits],
             "not known": frame["n_missing"],
-            "design effect": [fixed(c.clustered.design_effect, 2) if c.clustered else "" for c in self.counts],
+            "design effect": [
+                fixed(c.clustered.design_effect, 2) if c.clustered else "" for c in self.counts
+            ],
         }
         hidden = {"" if self.by else "group", "" if self.cluster else "design effect"}
         reasons = [reason for reason in dict.fromkeys(frame["reason"]) if reason]
         facts = (
-            ("method", self._method_text() + (f", clusters of {self.cluster}" if self.cluster else "")),
+            ("method", self._method()),
             ("not known", left_out_text(_unknown(self.counts))),
             ("left out", left_out_text(self.left_out)),
             ("notes", notes_text(self.acknowledged, (*self.notes, *reasons))),
         )
         names = list(dict.fromkeys(c.term for c in self.counts))
         what = names[0] if len(names) == 1 else f"{len(names)} findings"
-        sentence = f"Proportion with {what}{f' by {self.by}' if self.by else ''} among those in whom it is known"
+        sentence = (
+            f"Proportion with {what}{f' by {self.by}' if self.by else ''} among those in whom it is known"
+        )
         shown = {name: values for name, values in cells.items() if name not in hidden}
         return Summary(sentence, facts, pd.DataFrame(shown))
 
@@ -218,14 +197,13 @@ def proportion(
     by: str | None = None,
     *,
     cluster: str | None = None,
-    design_effect: float | None = None,
-    method: str | None = None,
+    method: ProportionMethod = "wilson",
     conf_level: float = 0.95,
     acknowledge: str | Iterable[str] = (),
 ) -> Proportion:
     """Estimate the proportion with a finding among those in whom it is known, with limits fit for few events.
 
-    Not imaged, not assessable and missing are no denominator: they are counted beside every proportion, by
+    Not imaged, not assessable and missing are in no denominator: they are counted beside every proportion, by
     reason. Wald limits are refused: at 2 of 40 they reach below zero and hold far less than they promise.
 
     Parameters
@@ -238,15 +216,11 @@ def proportion(
     by : str, optional
         Column of groups; rows without one are left out and counted.
     cluster : str, optional
-        Column of clusters: centers of patients, or patients of exams. Every row weighs the same; the variance is
+        Column of clusters: patients of exams, or centers of patients. Every row weighs the same; the variance is
         that between clusters.
-    design_effect : float, optional
-        Inflation of the variance known from elsewhere (``co.design_effect``), in place of ``cluster``; also
-        when nobody has the finding and it cannot be estimated.
-    method : str, optional
-        Interval that is printed, drawn, and first in ``tidy()``: ``wilson`` (default), ``exact``
-        (Clopper-Pearson), ``jeffreys``, ``agresti_coull``; with a given design effect ``wilson`` or ``exact``; with
-        clusters ``cluster_logit`` (default), ``cluster_exact`` (Korn and Graubard), ``cluster_wilson``.
+    method : {'wilson', 'exact', 'mid_p', 'jeffreys'}, default='wilson'
+        Interval that is printed, drawn, and first in ``tidy()``, which holds all four. ``exact``
+        (Clopper-Pearson) never holds less than it promises, and mostly more.
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
@@ -261,7 +235,7 @@ def proportion(
     ------
     EstimationError
         When a column is unknown or not of two values, a patient has several rows without ``cluster``, counts are
-        impossible, or the method is unknown, Wald, or of the other kind (the message names those that fit).
+        impossible, or the method is unknown or Wald (the message names those that fit).
     IncorporationError
         When a finding is part of the grade whose groups are compared.
 
@@ -272,9 +246,10 @@ def proportion(
 
     Notes
     -----
-    Clustered: ratio estimator with the clusters as sampled units, as R ``survey::svyciprop`` with the methods
-    ``logit`` and ``beta``; the effective number is never above the number of rows. With fewer than about ten clusters such
-    limits are too narrow still.
+    With clusters the interval is computed from the effective number of rows of Korn and Graubard [2]_: the number
+    divided by the design effect (at least 1), with their correction by quantiles of Student's t on one degree of
+    freedom less than there are clusters. ``exact`` equals R ``survey::svyciprop(method = "beta")``. With fewer than
+    about ten clusters, or clusters very unequal in size, such limits are too narrow still.
 
     References
     ----------
@@ -290,34 +265,25 @@ def proportion(
     """
     names = acknowledged_guards(acknowledge)
     level = check_conf_level(conf_level)
-    effect = np.nan
-    if design_effect is not None:
-        effect = check_between("design_effect", design_effect, 1, np.inf, closed=True)
-    if cluster and design_effect is not None:
-        raise EstimationError(
-            "the design effect is estimated from clusters, or given, not both", remedy="leave one of them out"
-        )
-    chosen = _check_method(method, bool(cluster), design_effect is not None)
-    if isinstance(finding, (int, np.integer)) or isinstance(data, (int, np.integer)):
-        counts, left_out, notes = _given(finding, data, by or cluster), (), ()
+    _check_method(method)
+    left_out: LeftOut = ()
+    notes: tuple[str, ...] = ()
+    if isinstance(finding, (int, float, np.number)) or isinstance(data, (int, float, np.number)):
+        counts = _given(finding, data, by or cluster)
     else:
         counts, left_out, notes = _from_columns(finding, data, by, cluster, names)
-    return Proportion(by or "", cluster or "", counts, chosen, level, effect, left_out, notes, names)
+    return Proportion(by or "", cluster or "", counts, method, level, left_out, notes, names)
 
 
-def _check_method(method: str | None, clustered: bool, given: bool) -> str:
-    fitting = _CLUSTERED if clustered else _GIVEN if given else _METHODS
-    if method is None:
-        return fitting[0]
-    if method not in fitting:
-        why = {
-            "wald": "Wald limits of a proportion are refused: too narrow for few events, beyond 0 and 1",
-        }.get(method, f"method {method!r} does not fit")
-        kind = "clusters" if clustered else "a given design effect" if given else "independent rows"
-        raise EstimationError(
-            why, evidence=f"with {kind}: {', '.join(fitting)}", remedy=f'method="{fitting[0]}"'
-        )
-    return method
+def _check_method(method: str) -> None:
+    if method in _METHODS:
+        return
+    wald = "Wald limits of a proportion are refused: too narrow for few events, beyond 0 and 1"
+    raise EstimationError(
+        wald if method == "wald" else f"method {method!r} is not known",
+        evidence=f"methods: {', '.join(_METHODS)}",
+        remedy='method="wilson"',
+    )
 
 
 def _given(n_event: object, n: object, columns: str | None) -> tuple[ProportionCounts, ...]:

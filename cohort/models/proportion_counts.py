@@ -11,19 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.errors import EstimationError
-from cohort.estimators.clustered_proportion import (
-    ClusteredProportion,
-    ClusterMethod,
-    clustered_proportion,
-    effective_limits,
-)
+from cohort.estimators.clustered_proportion import ClusteredProportion, clustered_proportion
 from cohort.estimators.proportions import ProportionMethod, proportion_limits
-from cohort.models.coding import as_binary, as_categories, binary_reasons
+from cohort.models.coding import Coded, as_binary, as_categories, binary_reasons, keep_usable
 from cohort.models.design import align_columns
+from cohort.models.summary import left_out_text
 
 LeftOut = tuple[tuple[str, str, int], ...]
 IntArray = NDArray[np.intp]
-Method = ProportionMethod | ClusterMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +55,33 @@ class ProportionCounts:
         """
         return sum(n for _, n in self.unknown)
 
-    def row(self, method: str, conf_level: float, design_effect: float) -> dict[str, object]:
+    @property
+    def reason(self) -> str:
+        """Say why there is no proportion, or no limits.
+
+        Returns
+        -------
+        str
+            Empty when there are.
+        """
+        if not self.n:
+            return "nobody has a known state"
+        if self.clustered and self.clustered.n_cluster < 2:
+            return "one cluster: its rows say nothing of the variance between clusters"
+        return ""
+
+    def row(self, method: ProportionMethod, conf_level: float) -> dict[str, object]:
         """Return the estimate, its limits and its counts as cells of a tidy frame."""
         p = self.n_event / self.n if self.n else math.nan
-        error = self.clustered.std_error if self.clustered else self._std_error(p, design_effect)
-        low, high = self._limits(method, conf_level, design_effect)
+        if self.clustered:
+            error, (low, high) = self.clustered.std_error, self.clustered.limits(method, conf_level)
+        else:
+            error = math.sqrt(p * (1 - p) / self.n) if self.n else math.nan
+            low, high = (float(v) for v in proportion_limits(self.n_event, self.n, method, conf_level))
         return {
+            "term": self.term,
+            "strata": self.group,
+            "method": method,
             "estimate": p,
             "std_error": error,
             "conf_low": low,
@@ -73,28 +89,8 @@ class ProportionCounts:
             "n_event": self.n_event,
             "n": self.n,
             "n_missing": self.n_missing,
-            "reason": self._reason(),
+            "reason": self.reason,
         }
-
-    def _limits(self, method: str, conf_level: float, design_effect: float) -> tuple[float, float]:
-        if self.clustered:
-            return self.clustered.limits(method, conf_level)  # type: ignore[arg-type]
-        if not self.n:
-            return math.nan, math.nan
-        if design_effect > 1:
-            size = self.n / design_effect
-            return effective_limits(self.n_event / self.n, size, conf_level, exact=method == "exact")
-        low, high = proportion_limits(self.n_event, self.n, method, conf_level)  # type: ignore[arg-type]
-        return float(low), float(high)
-
-    def _std_error(self, p: float, design_effect: float) -> float:
-        effect = design_effect if design_effect > 1 else 1.0
-        return math.sqrt(p * (1 - p) * effect / self.n) if self.n else math.nan
-
-    def _reason(self) -> str:
-        if self.clustered:
-            return self.clustered.reason
-        return "" if self.n else "nobody has a known state"
 
 
 def count_columns(
@@ -130,27 +126,19 @@ def count_columns(
     columns, _ = align_columns(wanted, data, None)
     if columns.empty:
         raise EstimationError("the frame has no rows", remedy="check the filter that made this frame")
-    keep = np.ones(len(columns), dtype=bool)
-    left_out: list[tuple[str, str, int]] = []
-    group, labels = np.zeros(len(columns), dtype=np.intp), ("",)
-    if by:
-        coded = as_categories(columns[by])
-        bad = np.isnan(coded.numbers)
-        left_out += [(by, reason, n) for reason, n in binary_reasons(columns[by][bad]).items()]
-        group, labels = np.where(bad, 0, coded.numbers).astype(np.intp), coded.labels
-        keep &= ~bad
+    coded = {by: as_categories(columns[by])} if by else {}
     unit: IntArray | None = None
     if cluster:
         unit = np.asarray(pd.factorize(columns[cluster])[0], dtype=np.intp)
-        bad = (unit < 0) & keep
-        left_out += [(cluster, "missing", int(bad.sum()))] if bad.any() else []
-        keep &= unit >= 0
+        coded[cluster] = Coded(np.where(unit < 0, np.nan, 0.0))
+    keep, left_out, _ = keep_usable(columns, coded)
     if not keep.any():
         raise EstimationError(
-            "no row has a group and a cluster",
-            evidence=", ".join(f"{n} {column} {reason}" for column, reason, n in left_out),
+            f"no row has a known {' and '.join(coded)}",
+            evidence=f"left out: {left_out_text(left_out)}",
             remedy="leave out the column with the missing values",
         )
+    group, labels = (coded[by].numbers, coded[by].labels) if by else (np.zeros(len(columns)), ("",))
     notes: tuple[str, ...] = ()
     counts = []
     for name in findings:
@@ -159,7 +147,7 @@ def count_columns(
         for position, label in enumerate(labels):
             rows = np.flatnonzero(keep & (group == position))
             counts.append(_count(name, label, columns[name].iloc[rows], one.numbers[rows], unit, rows))
-    return tuple(counts), tuple(left_out), (*notes, *_unequal(counts))
+    return tuple(counts), left_out, (*notes, *_assumed(counts), *_unequal(counts))
 
 
 def _count(
@@ -178,6 +166,13 @@ def _count(
     codes = unit[rows][known]
     x, n = np.bincount(codes, numbers[known]), np.bincount(codes)
     return replace(counts, clustered=clustered_proportion(x, n))
+
+
+def _assumed(counts: Sequence[ProportionCounts]) -> tuple[str, ...]:
+    """Say where the design effect could not be estimated."""
+    if not any(c.clustered and c.clustered.assumed and c.clustered.n_cluster > 1 for c in counts):
+        return ()
+    return ("without an event (or with events only) the rows of a cluster are taken as wholly alike",)
 
 
 def _unequal(counts: Sequence[ProportionCounts]) -> tuple[str, ...]:

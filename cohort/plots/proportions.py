@@ -77,7 +77,7 @@ def plot_proportions(
 
 def _names(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
     terms, groups = frame["term"].astype(str), frame["strata"].astype(str)
-    one = terms.nunique() == 1
+    one = len(set(terms)) == 1
     names = []
     for term, group in zip(terms, groups, strict=True):
         finding, of = labels.get(term, readable(term)), labels.get(group, readable(group))
@@ -103,7 +103,9 @@ def _axis(ax: Axes, frame: pd.DataFrame, names: list[str], xlabel: str) -> None:
 
 def _draw(ax: Axes, y: int, estimate: float, low: float, high: float) -> None:
     if np.isfinite(low) and np.isfinite(high):
-        ax.plot([low, high], [y, y], "-", color="#000000", linewidth=0.8, zorder=2, gid="interval", clip_on=False)
+        ax.plot(
+            [low, high], [y, y], "-", color="#000000", linewidth=0.8, zorder=2, gid="interval", clip_on=False
+        )
     if np.isfinite(estimate):
         blue = palette.OKABE_ITO[0]
         ax.plot([estimate], [y], "o", markersize=4.4, color=blue, zorder=3, gid="estimate", clip_on=False)
