@@ -14,7 +14,7 @@ DOCS = Path(cohort.__file__).resolve().parents[1] / "docs"
 
 
 @pytest.mark.parametrize(
-    "name", ["screens", "several-registries", "sample-size", "missing-data", "prediction"]
+    "name", ["screens", "several-registries", "sample-size", "missing-data", "prediction", "tables-of-counts"]
 )
 def test_the_blocks_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

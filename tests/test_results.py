@@ -113,6 +113,8 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         "specificity",
     ),
     "ordinal": (lambda: co.ordinal("status ~ product + age_years", frame()), "product"),
+    "proportion": (lambda: co.proportion("flair_deep", frame(), by="product"), "flair_deep[axi-cel]"),
+    "proportion_counts": (lambda: co.proportion(2, 38), "proportion"),
     "two_by_two": (lambda: co.two_by_two("flair_deep", "severe_icans", data=frame()), "odds_ratio"),
     "association_screen": (
         lambda: co.association_screen(["flair_deep", "age_years"], ["severe_icans", "status"], frame()),
@@ -186,6 +188,7 @@ ON_NATURAL_SCALE |= {"association_screen", "precision", "power_proportions", "po
 ON_NATURAL_SCALE |= {"power_time_dependent"}
 ON_NATURAL_SCALE |= {"mantel_haenszel"}
 ON_NATURAL_SCALE |= {"missing_patterns"}
+ON_NATURAL_SCALE |= {"proportion", "proportion_counts"}
 ON_NATURAL_SCALE |= {"balance"}
 ON_NATURAL_SCALE |= {"time_dependent_auc", "brier_score"}
 ON_NATURAL_SCALE |= {"mean_cumulative_count"}

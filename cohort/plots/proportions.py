@@ -30,7 +30,7 @@ def plot_proportions(
     width_mm: float = 115.0,
     height_mm: float | None = None,
 ) -> Axes:
-    """Draw proportions as dots with their limits, one row each.
+    """Draw proportions as dots with their limits, one row each; groups stand below the name of their finding.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def plot_proportions(
     Returns
     -------
     Axes
-        Dots are the ``ax.lines`` of gid ``estimate``, limits those of gid ``interval``; y is the row from 0.
+        Dots are the ``ax.lines`` of gid ``estimate``, limits those of gid ``interval``, both in the order of the rows.
 
     Raises
     ------
@@ -63,26 +63,42 @@ def plot_proportions(
     require_columns(frame, needed, "the plot of proportions")
     refuse_repeats(frame, ["term", "strata"], "the plot of proportions")
     new_figure = ax is None
+    at, names, heads = _lines(frame, labels or {})
     with style.theme():
         ax = layout.own_axes(ax, width_mm, height_mm)
-        _axis(ax, frame, _names(frame, labels or {}), xlabel or f"Patients (%) with {100 * conf_level:g}% CI")
-        for y, values in enumerate(frame[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)):
-            _draw(ax, y, *values.tolist())
-        _counts(ax, frame)
+        _axis(ax, frame, names, xlabel or f"Proportion (%) with {100 * conf_level:g}% CI")
+        for tick, name in zip(ax.get_yticklabels(), range(len(names)), strict=True):
+            tick.set_fontweight("bold" if name in heads else "normal")
+        values = frame[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).tolist()
+        for y, (estimate, low, high) in zip(at, values, strict=True):
+            _draw(ax, y, estimate, low, high)
+        _counts(ax, frame, at)
         layout.fit(ax)
         if new_figure and height_mm is None:
-            layout.fit_to_height(ax, _ROW_MM * (len(frame) + 0.9))
+            tallest = max(name.count("\n") for name in names) + 1
+            layout.fit_to_height(ax, _ROW_MM * (len(names) + 0.9) * (1 + 0.6 * (tallest - 1)))
     return ax
 
 
-def _names(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
-    terms, groups = frame["term"].astype(str), frame["strata"].astype(str)
+def _lines(frame: pd.DataFrame, labels: Mapping[str, str]) -> tuple[list[int], list[str], set[int]]:
+    """Return the line of every row, the text of every line, and which lines are headings."""
+    terms, groups = frame["term"].astype(str).tolist(), frame["strata"].astype(str).tolist()
     one = len(set(terms)) == 1
-    names = []
-    for term, group in zip(terms, groups, strict=True):
-        finding, of = labels.get(term, readable(term)), labels.get(group, readable(group))
-        names.append((of if one else f"{finding}, {of}") if group else finding)
-    return [wrapped(name, 34) for name in names]
+    at: list[int] = []
+    names: list[str] = []
+    heads: set[int] = set()
+    for i, (term, group) in enumerate(zip(terms, groups, strict=True)):
+        finding = labels.get(term, _capital(readable(term)))
+        if group and not one and (i == 0 or terms[i - 1] != term):
+            heads.add(len(names))
+            names.append(wrapped(finding, 34))
+        at.append(len(names))
+        names.append(wrapped(labels.get(group, readable(group)) if group else finding, 34))
+    return at, names, heads
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _axis(ax: Axes, frame: pd.DataFrame, names: list[str], xlabel: str) -> None:
@@ -111,7 +127,7 @@ def _draw(ax: Axes, y: int, estimate: float, low: float, high: float) -> None:
         ax.plot([estimate], [y], "o", markersize=4.4, color=blue, zorder=3, gid="estimate", clip_on=False)
 
 
-def _counts(ax: Axes, frame: pd.DataFrame) -> None:
+def _counts(ax: Axes, frame: pd.DataFrame, at: list[int]) -> None:
     """Write n/N, and how many are not known, right of the plot."""
     known = [f"{int(x)}/{int(n)}" for x, n in zip(frame["n_event"], frame["n"], strict=True)]
     columns = [("n/N", known)]
@@ -121,7 +137,7 @@ def _counts(ax: Axes, frame: pd.DataFrame) -> None:
     for head, cells in columns:
         width = max(layout.widest(ax, cells), layout.widest(ax, [head], fontweight="bold"))
         right += _GAP_PT + width
-        for y, words in enumerate([head, *cells], start=-1):
+        for y, words in zip([-1, *at], [head, *cells], strict=True):
             base = layout.points_from(ax, 1.0, y, ax.get_yaxis_transform())
             weight = "bold" if y < 0 else "normal"
             layout.put(ax, right, 0, words, base, ha="right", va="center_baseline", fontweight=weight)
