@@ -48,6 +48,7 @@ _WHERE = {
     "competing_risks_table": "cohort.models.competing_risks_table",
     "recurrent": "cohort.models.recurrent",
     "mean_cumulative_count": "cohort.models.mean_cumulative_count",
+    "interval_censored": "cohort.models.interval_censored",
     "odds_ratio": "cohort.models.odds_ratio",
     "ordinal": "cohort.models.ordinal",
     "proportion": "cohort.models.proportion",

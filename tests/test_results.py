@@ -64,6 +64,11 @@ def episodes() -> co.Endpoint:
     return co.recurrent_endpoint(data, onsets, onset="onset", end="days", death="dead", name="icans")
 
 
+def looked() -> pd.DataFrame:
+    data = frame().assign(seen=lambda f: (f["days"] - 1) // 20 * 20)
+    return data.assign(days=np.where(data["status"] == 0, np.nan, data["seen"] + 20))
+
+
 def pooled() -> Any:
     folder = tempfile.mkdtemp()
     for site, rows in {"north": frame()[:75], "south": frame()[75:]}.items():
@@ -98,6 +103,10 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "recurrent": (lambda: co.recurrent(episodes(), "product"), "product"),
     "mean_cumulative_count": (lambda: co.mean_cumulative_count(episodes(), by="product"), "axi-cel"),
+    "interval_censored": (
+        lambda: co.interval_censored("seen", "days", looked(), by="product", seed=1, replicates=40),
+        "axi-cel",
+    ),
     "cumulative_incidence": (lambda: co.cumulative_incidence(competing(), by="product"), "axi-cel"),
     "odds_ratio": (lambda: co.odds_ratio("severe_icans ~ flair_deep + age_years", frame()), "age_years"),
     "odds_ratio_firth": (
@@ -191,7 +200,7 @@ ON_NATURAL_SCALE |= {"missing_patterns"}
 ON_NATURAL_SCALE |= {"proportion", "proportion_counts"}
 ON_NATURAL_SCALE |= {"balance"}
 ON_NATURAL_SCALE |= {"time_dependent_auc", "brier_score"}
-ON_NATURAL_SCALE |= {"mean_cumulative_count"}
+ON_NATURAL_SCALE |= {"mean_cumulative_count", "interval_censored"}
 
 
 @pytest.fixture(scope="module", params=RESULTS)
