@@ -175,6 +175,7 @@ class IntervalCensored:
         Axes
             The axes.
         """
+        from cohort.plots.curves import readable
         from cohort.plots.interval_curve import plot_interval_curve
 
         return plot_interval_curve(
@@ -182,7 +183,7 @@ class IntervalCensored:
             {g.name: g.last_time for g in self.groups},
             ax=ax,
             unit=cast("TimeUnit", self.unit),
-            ylabel=f"Free of {self.outcome.replace('_', ' ')} (%)",
+            ylabel=f"Free of {readable(self.outcome)} (%)",
         )
 
     def text(self, term: str = "", time: float | None = None) -> str:

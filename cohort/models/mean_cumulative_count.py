@@ -177,6 +177,7 @@ class MeanCumulativeCount:
         Axes
             The axes.
         """
+        from cohort.plots.curves import readable
         from cohort.plots.mean_count import plot_mean_count
         from cohort.plots.time_axis import follow_up_ticks, readable_unit
 
@@ -191,7 +192,7 @@ class MeanCumulativeCount:
             times=ticks,
             unit=own,
             display_unit=printed,
-            ylabel=f"Mean number per patient: {self.outcome.replace('_', ' ')}",
+            ylabel=f"Mean number per patient: {readable(self.outcome)}",
         )
 
     def text(self, term: str = "", time: float | None = None) -> str:
