@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from cohort.estimators.mantel_haenszel import (
 from cohort.format import fixed, interval, n_of_total, p_value, ratio
 from cohort.models.coding import as_binary, as_categories, keep_usable
 from cohort.models.design import align_columns
+from cohort.models.one_row_each import check_one_row_each
 from cohort.models.result import check_conf_level
 from cohort.models.stratum_rows import stratum_rows
 from cohort.models.summary import Summary, left_out_text, notes_text
@@ -148,7 +149,9 @@ class MantelHaenszel:
             }
         )
 
-    def plot(self, ax: Axes | None = None, term: str = "odds_ratio") -> Axes:
+    def plot(
+        self, ax: Axes | None = None, term: str = "odds_ratio", labels: Mapping[str, str] | None = None
+    ) -> Axes:
         """Draw the ratio of every stratum and the pooled one as a forest plot.
 
         Parameters
@@ -157,6 +160,8 @@ class MantelHaenszel:
             Where to draw; a new figure by default.
         term : {'odds_ratio', 'risk_ratio'}, default='odds_ratio'
             The ratio.
+        labels : mapping, optional
+            Text by stratum, by the name of the strata (``by``), and by ``Mantel-Haenszel``.
 
         Returns
         -------
@@ -178,8 +183,8 @@ class MantelHaenszel:
         pooled = pooled.assign(level="", term="Mantel-Haenszel")
         name = _NAMES[term].capitalize()
         frame = pd.concat([each, pooled], ignore_index=True)
-        labels = {label: label for label in self.strata} | {self.by: self.by}
-        return plot_forest(frame, measure=name, ax=ax, labels=labels, conf_level=self.conf_level)
+        texts = {label: label for label in self.strata} | dict(labels or {})
+        return plot_forest(frame, measure=name, ax=ax, labels=texts, conf_level=self.conf_level)
 
     def text(self, term: str = "odds_ratio") -> str:
         """Return the sentence fragment of one pooled measure.
@@ -309,7 +314,8 @@ def mantel_haenszel(
     ------
     EstimationError
         When cells are not counts or the shape is another (the message shows it), a column is unknown, used
-        twice or not of two values, or no patient is left.
+        twice or not of two values, a patient has several rows (unless ``patient_id`` is among the strata: then
+        patients are compared with themselves), or no patient is left.
     IncorporationError
         When the exposure is part of the grade that the outcome measures.
 
@@ -394,6 +400,8 @@ def _from_columns(
             evidence=f"exposure {exposure}, outcome {outcome}, strata {', '.join(strata)}",
             remedy="give the exposure, the outcome and the strata each their own column",
         )
+    if data is not None and "patient_id" not in strata:
+        check_one_row_each(data, "mantel_haenszel")
     columns, _ = align_columns(wanted, data, None)
     facts = resolve_facts(wanted, None, data)
     notes = check_incorporation([exposure, *strata], [outcome], facts, acknowledged)

@@ -13,6 +13,8 @@ def check_one_row_each(
 ) -> None:
     """Refuse repeated patients, found by ``source``, ``patient_id`` and ``infusion_number`` as far as they exist.
 
+    Rows without a ``patient_id`` repeat nobody.
+
     Parameters
     ----------
     data : DataFrame
@@ -30,7 +32,7 @@ def check_one_row_each(
     keys = [key for key in KEYS if key in data.columns]
     if "patient_id" not in keys:
         return
-    repeats = int(data.duplicated(keys).sum())
+    repeats = int((data.duplicated(keys) & data["patient_id"].notna()).sum())
     if repeats:
         raise EstimationError(
             f"a patient has several rows, and {what} counts each row as one patient",

@@ -27,6 +27,7 @@ from cohort.estimators.exact_tables import (
 from cohort.format import fixed, interval, n_of_total, p_value, ratio
 from cohort.models.coding import as_binary, keep_usable
 from cohort.models.design import align_columns
+from cohort.models.one_row_each import check_one_row_each
 from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
@@ -247,7 +248,8 @@ def two_by_two(
     Raises
     ------
     EstimationError
-        When cells are missing or negative, or a column is unknown or not of two values.
+        When cells are missing or negative, a column is unknown or not of two values, or a patient has several rows
+        (link to one row per patient first).
     IncorporationError
         When the exposure is part of the grade that the outcome measures.
 
@@ -336,6 +338,7 @@ def _from_columns(
 ) -> tuple[TwoByTwoCounts, tuple[tuple[str, str, int], ...], tuple[str, ...]]:
     if data is None:
         raise EstimationError("no data was given", remedy="pass data=, the frame with both columns")
+    check_one_row_each(data, "a two-by-two table")
     columns, _ = align_columns(list(dict.fromkeys((exposure, outcome))), data, None)
     facts = resolve_facts([exposure, outcome], None, data)
     notes = check_incorporation([exposure], [outcome], facts, acknowledged)

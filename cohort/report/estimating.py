@@ -268,7 +268,7 @@ def pooled_over_strata(name: str, part: MantelHaenszelSpec, prepared: Prepared) 
             *left_out_sentence(data, fit.left_out),
         ),
         tables={name: plain_table(shown, stub, columns, caption=title)},
-        drawings=(drawing(name, fit.plot(), legend),),
+        drawings=(drawing(name, fit.plot(labels={fit.by: headline(over)}), legend),),
         frames={name: tidy, f"{name}_fit": fit.glance()},
         notes=_noted((*fit.notes, *unknown)),
     )

@@ -103,6 +103,37 @@ def test_incorporation_is_refused_and_can_be_acknowledged():
     assert fit.glance()["acknowledged"].item() == "incorporation"
 
 
+def test_a_patient_with_several_rows_is_refused_unless_patients_are_the_strata():
+    data = frame().assign(patient_id=lambda f: np.arange(len(f)) // 3)
+    with pytest.raises(EstimationError, match="several rows, and mantel_haenszel counts each row"):
+        mantel_haenszel("finding", "severe", "center_id", data)
+    within = mantel_haenszel("finding", "severe", "patient_id", data)
+    assert within.tables.sum() == TABLES.sum() + 1
+    once = data.assign(patient_id=np.arange(len(data)))
+    assert mantel_haenszel("finding", "severe", "center_id", once).tables.sum() == TABLES.sum()
+
+
+def test_a_center_that_is_not_reported_is_no_stratum():
+    data = frame().assign(center_id=lambda f: f["center_id"].fillna("not_reported"))
+    fit = mantel_haenszel("finding", "severe", "center_id", data)
+    assert fit.strata == ("A", "B", "C")
+    assert ("center_id", "not_reported", 1) in fit.left_out
+
+
+def test_the_figure_takes_labels():
+    fit = mantel_haenszel("finding", "severe", "center_id", frame())
+
+    def words(ax):
+        return {text.get_text() for text in ax.texts} | {t.get_text() for t in ax.get_yticklabels()}
+
+    assert "center id" in words(fit.plot())
+    named = words(
+        fit.plot(labels={"center_id": "Center", "A": "First hospital", "Mantel-Haenszel": "Pooled"})
+    )
+    assert {"Center", "First hospital", "B", "Pooled"} <= named
+    plt.close("all")
+
+
 @pytest.mark.parametrize("term", ["odds_ratio", "risk_ratio"])
 def test_forest_plot_shows_strata_and_pooled(term):
     fit = mantel_haenszel("finding", "severe", "center_id", frame())

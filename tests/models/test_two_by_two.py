@@ -158,3 +158,20 @@ def test_ratios_of_zero_and_infinity_are_drawn_as_arrows(cells, n_arrows):
     assert sum(line.get_gid() == "arrow" for line in axes.lines) == n_arrows
     assert not any(line.get_gid() == "estimate" for line in axes.lines)
     plt.close(axes.figure)
+
+
+def test_a_patient_with_several_rows_is_refused():
+    data = frame().assign(patient_id=lambda f: np.arange(len(f)))
+    assert two_by_two("finding", "severe", data=data).counts.n == 37
+    twice = pd.concat([data, data.iloc[:3]])
+    with pytest.raises(
+        EstimationError, match="several rows, and a two-by-two table counts each row"
+    ) as caught:
+        two_by_two("finding", "severe", data=twice)
+    assert "3 of 47 rows repeat patient_id" in str(caught.value)
+    # two infusions of one patient, or one number in two sources, are different keys
+    keyed = twice.assign(infusion_number=np.repeat([1, 2], [len(data), 3]))
+    assert two_by_two("finding", "severe", data=keyed).counts.n == 40
+    # without an identifier nothing can be said of repeats
+    unnamed = twice.assign(patient_id=pd.Series([None] * len(twice), dtype="string", index=twice.index))
+    assert two_by_two("finding", "severe", data=unnamed).counts.n == 40
