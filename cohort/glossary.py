@@ -53,6 +53,8 @@ GLANCE: Mapping[str, str] = MappingProxyType(
         "n_verified": "patients whose condition the reference showed, among those with a known test",
         "n_missing": "patients left out because a value is missing",
         "n_cluster": "clusters of the robust variance",
+        "correlation": "working correlation of two patients of a cluster",
+        "intercept_sd": "standard deviation of random intercepts, on the scale of log odds",
         "log_likelihood": "maximised log-likelihood (penalised when `penalty` says so)",
         "log_likelihood_null": "the same without covariates",
         "aic": "Akaike's information criterion",

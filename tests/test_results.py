@@ -121,6 +121,29 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: co.diagnostic_accuracy("severe_icans", "flair_deep", frame()),
         "specificity",
     ),
+    "odds_ratio_exact": (
+        lambda: co.odds_ratio("severe_icans ~ flair_deep", frame()[:60], method="exact", strata="product"),
+        "flair_deep",
+    ),
+    "odds_ratio_conditional": (
+        lambda: co.odds_ratio("severe_icans ~ age_years", frame(), method="conditional", strata="status"),
+        "age_years",
+    ),
+    "odds_ratio_gee": (
+        lambda: co.odds_ratio(
+            "severe_icans ~ age_years", frame().assign(center=lambda f: f.index % 9), "gee", "center"
+        ),
+        "age_years",
+    ),
+    "odds_ratio_random_intercept": (
+        lambda: co.odds_ratio(
+            "severe_icans ~ age_years",
+            frame().assign(center=lambda f: f.index % 9),
+            "random_intercept",
+            "center",
+        ),
+        "age_years",
+    ),
     "ordinal": (lambda: co.ordinal("status ~ product + age_years", frame()), "product"),
     "proportion": (lambda: co.proportion("flair_deep", frame(), by="product"), "flair_deep[axi-cel]"),
     "proportion_counts": (lambda: co.proportion(2, 38), "proportion"),
@@ -192,7 +215,7 @@ ON_NATURAL_SCALE |= {
     "diagnostic_accuracy",
     "diagnostic_accuracy_unverified",
 }
-FIXED_LEVEL = {"e_value"}  # limits exist at the level they were given at only
+FIXED_LEVEL = {"e_value", "odds_ratio_exact"}  # limits exist at the level they were given at only
 ON_NATURAL_SCALE |= {"association_screen", "precision", "power_proportions", "power_hazard_ratio"}
 ON_NATURAL_SCALE |= {"power_time_dependent"}
 ON_NATURAL_SCALE |= {"mantel_haenszel"}

@@ -1,4 +1,4 @@
-"""Bias-reduced cluster-robust variance of a logistic regression, with Satterthwaite degrees of freedom."""
+"""Cluster-robust variance of a logistic regression: bias-reduced, and where it means nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 FloatArray = NDArray[np.float64]
+LONE = 1e-9
 
 
 def bias_reduced_covariance(
@@ -67,6 +68,46 @@ def bias_reduced_covariance(
         b[g] = D.T @ a
     covariance = M @ (scores.T @ scores) @ M
     return covariance, _degrees(d, b, M), len(codes)
+
+
+def resting_on_one_cluster(X: FloatArray, beta: FloatArray, cluster: ArrayLike) -> NDArray[np.bool_]:
+    """Tell which coefficients could not be estimated if some one cluster were left out.
+
+    Their sandwich variance is meaningless: the model fits that cluster perfectly, so it adds nothing to the variance.
+
+    Parameters
+    ----------
+    X : array of shape (n, p)
+        Design matrix.
+    beta : array of shape (p,)
+        Estimate.
+    cluster : array of shape (n,)
+        Cluster codes.
+
+    Returns
+    -------
+    array of shape (p,)
+        Whether each coefficient rests on one cluster alone.
+    """
+    position = np.unique(np.asarray(cluster), return_inverse=True)[1]
+    order = np.argsort(position, kind="stable")
+    eta = X[order] @ beta
+    Z = X[order] * np.sqrt(np.maximum(expit(eta) * expit(-eta), 1e-300))[:, None]
+    scale = np.sqrt((Z**2).sum(axis=0))
+    Z = Z / scale
+    # leverage of a cluster: in coordinates where the whole information is the identity, its own information; an
+    # eigenvalue of 1 is a direction that no other cluster informs
+    root = np.linalg.inv(np.linalg.cholesky(Z.T @ Z)).T
+    Z = Z @ root
+    starts = np.flatnonzero(np.diff(position[order], prepend=-1))
+    trace = np.add.reduceat((Z**2).sum(axis=1), starts)
+    lone = np.zeros(X.shape[1], dtype=bool)
+    for g in np.flatnonzero(trace > 1 - LONE).tolist():
+        own = Z[starts[g] :] if g + 1 == len(starts) else Z[starts[g] : starts[g + 1]]
+        values, vectors = np.linalg.eigh(own.T @ own)
+        directions = root @ vectors[:, values > 1 - LONE]
+        lone |= (np.abs(directions) > 1e-6 * np.abs(root).max()).any(axis=1)
+    return lone
 
 
 def _degrees(d: FloatArray, b: FloatArray, M: FloatArray) -> FloatArray:

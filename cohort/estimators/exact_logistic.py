@@ -15,7 +15,7 @@ from cohort.errors import EstimationError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-MAX_STATES = 2_000_000
+MAX_STATES = 1_000_000
 MAX_DECIMALS = 6
 
 
@@ -269,7 +269,7 @@ def _shift(
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """Add one group: every partial sum with every number of its events, equal sums merged."""
     events = np.arange(min(step.size, total) + 1)
-    if len(taken) * len(events) > 8 * MAX_STATES:
+    if len(taken) * len(events) > 4 * MAX_STATES:
         raise _too_many(len(taken) * len(events))
     ways = gammaln(step.size + 1) - gammaln(events + 1) - gammaln(step.size - events + 1)
     now = (taken[:, None] + events).ravel()

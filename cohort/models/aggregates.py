@@ -14,7 +14,7 @@ from cohort.errors import StudyError
 from cohort.models.cox import CoxRegression
 from cohort.models.design import build_design
 from cohort.models.fine_gray import FineGray
-from cohort.models.odds_ratio import OddsRatio
+from cohort.models.odds_ratio_result import OddsRatio
 from cohort.models.two_by_two import TwoByTwo
 from cohort.study.endpoints import Endpoint
 
@@ -22,6 +22,10 @@ FloatArray = NDArray[np.float64]
 Pooled = OddsRatio | CoxRegression | FineGray | TwoByTwo
 Origin = pd.DataFrame | Endpoint
 SMALL = "a count below the disclosure threshold"
+_NOT_POOLED = {
+    "exact": "exact estimates have no common covariance, and near an extreme no standard error",
+    "conditional": "the sets that decide it are small, and their counts cannot be checked for disclosure",
+}
 UNKNOWN = "counts by level are not known, and the variance allows a small one"
 
 
@@ -142,6 +146,12 @@ def aggregate_of(name: str, result: object, origin: Origin | None, min_cell: int
             evidence=f"it is a {type(result).__name__}; known: odds_ratio, cox, fine_gray, two_by_two",
             remedy="leave it out of the export",
         )
+    if isinstance(result, OddsRatio) and result.method in _NOT_POOLED:
+        raise StudyError(
+            f"result {name!r} cannot be pooled in two stages: {_NOT_POOLED[result.method]}",
+            evidence=f"method={result.method!r}",
+            remedy='estimate it with method="firth", or leave it out of the export',
+        )
     return _coefficients(name, result, origin, min_cell)
 
 
@@ -205,7 +215,8 @@ def _described(
 ) -> tuple[str, dict[str, str], FloatArray, FloatArray]:
     """Return kind, what must be equal between registries, coefficients and covariance."""
     if isinstance(result, OddsRatio):
-        method = f"{result.method}{', cluster-robust' if result.n_cluster else ''}"
+        method = f"{result.method}{', cluster-robust' if result.variance else ''}"
+        method += f", {result.correlation} correlation" if result.correlation else ""
         estimand = {"formula": result.formula, "outcome": result.outcome, "method": method}
         return "odds_ratio", estimand, result.estimate, result.covariance
     estimand = {"formula": result.formula, "outcome": result.outcome, "unit": result.unit}
@@ -266,7 +277,8 @@ def _rows(
         wanted = [i + 1 for i, state in enumerate(origin.states) if state == result.outcome]
         event = np.isin(codes, wanted) if wanted else codes > 0
     else:
-        design = build_design(result.formula, origin)
+        assert isinstance(result, OddsRatio)
+        design = build_design(result.formula, origin, extra=(result.cluster,) if result.cluster else ())
         assert design.response is not None
         event = design.response == 1
     expected = int(result.glance()["n_event"].iloc[0])

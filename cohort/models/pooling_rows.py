@@ -84,6 +84,12 @@ def pooling_rows(result: Any, scale: Scale | None = None, times: ArrayLike | Non
     EstimationError
         For something that has no estimates with standard errors, and for a curve without ``times``.
     """
+    if getattr(result, "limits", "") in ("exact", "mid_p"):
+        raise EstimationError(
+            "exact estimates cannot be pooled: they have no standard errors that Rubin's rules could combine",
+            evidence=f"limits={result.limits!r}",
+            remedy='method="firth"',
+        )
     tidy = result if isinstance(result, pd.DataFrame) else _tidy(result, times)
     if not {"estimate", "std_error"} <= set(tidy.columns):
         raise EstimationError(
@@ -213,9 +219,12 @@ def _measure(result: Any) -> str:
 
 
 def _df(result: Any, p: int) -> float:
-    """Return n - p; events - p for hazards; infinity for curves and single numbers."""
+    """Return n - p; events - p for hazards; those of t limits; infinity for curves and single numbers."""
     if not hasattr(result, "glance") or _covariance(result, p) is None:
         return np.inf
+    own = getattr(result, "df", np.inf)
+    if isinstance(own, np.ndarray) and np.isfinite(own).any():
+        return float(own[np.isfinite(own)].min())
     glance = result.glance().iloc[0]
     n = glance["n_event"] if "ties" in glance.index else glance["n"]
     return float(max(n - p, 1))

@@ -15,7 +15,8 @@ from cohort.models.cox import CoxRegression, cox
 from cohort.models.cumulative_incidence import CumulativeIncidence, cumulative_incidence
 from cohort.models.kaplan_meier import KaplanMeier, kaplan_meier
 from cohort.models.mantel_haenszel import mantel_haenszel
-from cohort.models.odds_ratio import OddsRatio, odds_ratio
+from cohort.models.odds_ratio import odds_ratio
+from cohort.models.odds_ratio_result import OddsRatio
 from cohort.models.ratios import draw_ratios
 from cohort.models.two_by_two import two_by_two
 from cohort.report.outcome import Outcome, drawing

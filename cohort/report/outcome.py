@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import pandas as pd
 
 from cohort.models.cox import CoxRegression
-from cohort.models.odds_ratio import OddsRatio
+from cohort.models.odds_ratio_result import OddsRatio
 from cohort.models.two_by_two import TwoByTwo
 from cohort.style import figure_notes
 from cohort.tables.table import Table

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from cohort.errors import CohortError, EndpointError, GuardError, StudyError
 from cohort.models.aggregates import Origin
 from cohort.models.export_aggregates import ExportedAggregates, export_aggregates
-from cohort.models.odds_ratio import OddsRatio
+from cohort.models.odds_ratio_result import OddsRatio
 from cohort.report.check import CheckedStudy, check_study
 from cohort.report.describing import (
     characteristics,
