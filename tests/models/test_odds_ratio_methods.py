@@ -123,14 +123,10 @@ def test_exact_of_one_exposure_is_the_conditional_odds_ratio_of_the_table():
 
 
 def test_exact_says_what_the_data_do_not_tell():
-    # both findings always go together in one patient of three strata: conditional on one the other is fixed
-    data = pd.DataFrame({"y": [1, 0, 0, 1, 1, 0], "a": [1, 0, 0, 0, 0, 0], "b": [1, 0, 0, 0, 1, 0]})
-    fit = odds_ratio("y ~ a + b", data.assign(b=data["a"] + 2 * data["b"]), "exact")
-    row = by_name(fit).loc["a"]
-    assert np.isnan(row["estimate"]) or row["reason"] == ""
+    # one event among three patients: given the sum of b, the sum of a can be 0 or 1; given that of a, b only 0
     lone = odds_ratio("y ~ a + b", pd.DataFrame({"y": [1, 0, 0], "a": [1, 0, 0], "b": [0, 0, 1]}), "exact")
-    assert lone.tidy()["estimate"].isna().any()
-    assert (lone.tidy()["reason"] != "").equals(lone.tidy()["estimate"].isna())
+    assert lone.tidy()["estimate"].isna().to_list() == [False, True]
+    assert (lone.tidy()["reason"] != "").to_list() == [False, True]
     assert "NE" in repr(lone)
 
 
