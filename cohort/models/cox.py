@@ -12,6 +12,7 @@ from cohort.estimators.cox_regression import Penalty, fit_cox
 from cohort.models.cox_arrays import CoxRecipe, check_timing, take_arrays
 from cohort.models.cox_inputs import as_names, cause, cautions, term_columns
 from cohort.models.cox_result import CoxRegression, Limits
+from cohort.models.given_weights import GivenWeights, weight_notes_of, whole_weights, with_weight_column
 from cohort.models.result import check_conf_level
 from cohort.study.guards import acknowledged_guards
 
@@ -28,11 +29,11 @@ def cox(
     *,
     strata: str | Sequence[str] | None = None,
     cluster: str | None = None,
-    weights: str | None = None,
+    weights: GivenWeights | None = None,
     offset: str | None = None,
     ties: Ties = "efron",
     penalty: Penalty | None = None,
-    robust: bool = False,
+    robust: bool | None = None,
     event: str | None = None,
     limits: Limits | None = None,
     conf_level: float = 0.95,
@@ -56,16 +57,17 @@ def cox(
         Columns; every combination has its own baseline hazard.
     cluster : str, optional
         Column of the groups within which patients are alike; standard errors become cluster-robust.
-    weights : str, optional
-        Column of case weights. With sampling or inverse-probability weights use ``robust=True``.
+    weights : str, Series or InverseProbabilityWeights, optional
+        Column of case weights, weights by row label, or the result of ``inverse_probability_weights``.
     offset : str, optional
         Column of a part of the linear predictor whose coefficient is one.
     ties : {'efron', 'breslow'}, default='efron'
         Approximation for events on the same day.
     penalty : {'firth'}, optional
         Firth's penalty, which keeps estimates finite when a covariate separates the events.
-    robust : bool, default=False
-        Sandwich standard errors; rows of one patient count together.
+    robust : bool, optional
+        Sandwich standard errors; rows of one patient count together. By default when a weight is not a whole
+        number, as in R ``coxph``: such weights count nobody, and model-based standard errors would be wrong.
     event : str, optional
         Which event, when the endpoint has several.
     limits : {'wald', 'profile'}, optional
@@ -120,8 +122,11 @@ def cox(
     """
     level = check_conf_level(conf_level)
     cause(endpoint, event)
+    column, data = with_weight_column(weights, data, endpoint)
+    if robust is None:
+        robust = penalty is None and not whole_weights(column, data, endpoint)
     recipe = CoxRecipe(
-        formula, event, tuple(as_names(strata)), (), cluster, weights, offset, robust, ties, penalty
+        formula, event, tuple(as_names(strata)), (), cluster, column, offset, robust, ties, penalty
     )
     notes = check_timing(recipe, endpoint, data, acknowledge)
     arrays = take_arrays(recipe, endpoint, data)
@@ -166,6 +171,7 @@ def cox(
         notes=(
             *notes,
             *endpoint.notes,
+            *weight_notes_of(weights),
             *cautions(fit.n_event, len(design.names), weights is not None, sandwich, fit.n_cluster),
         ),
         acknowledged=tuple(dict.fromkeys([*endpoint.acknowledged, *acknowledged_guards(acknowledge)])),

@@ -15,6 +15,7 @@ from cohort.estimators.aalen_johansen import risk_table
 from cohort.estimators.kaplan_meier import ConfType, kaplan_meier_curve
 from cohort.estimators.logrank import KSampleTest, logrank_test
 from cohort.estimators.restricted_mean import restricted_mean_survival
+from cohort.estimators.weighted_survival import weighted_kaplan_meier
 from cohort.format import p_value
 from cohort.models.curve_contrasts import difference_rows, ratio_rows
 from cohort.models.curves import (
@@ -28,6 +29,7 @@ from cohort.models.curves import (
     restricted_mean_rows,
     value_text,
 )
+from cohort.models.given_weights import GivenWeights, weight_notes_of
 from cohort.models.groups import Groups, make_groups
 from cohort.models.result import check_conf_level
 from cohort.models.single_event import single_event
@@ -39,6 +41,7 @@ from cohort.models.survival_rows import (
     reverse_median,
     survival_rows,
 )
+from cohort.models.weighted_groups import no_weighted_test, subject_codes, weighted_groups, weighted_mean
 from cohort.study.guards import acknowledged_guards, check_immortal_time, resolve_facts
 
 if TYPE_CHECKING:
@@ -79,6 +82,8 @@ class KaplanMeier:
         What a reader should be told.
     acknowledged : tuple of str
         Guards that were overridden.
+    weighted : bool
+        Whether patients are weighted; standard errors are robust then.
     """
 
     outcome: str
@@ -93,6 +98,7 @@ class KaplanMeier:
     left_out: tuple[tuple[str, str, int], ...]
     notes: tuple[str, ...]
     acknowledged: tuple[str, ...]
+    weighted: bool = False
 
     def tidy(self, conf_level: float | None = None, exponentiate: bool = False) -> pd.DataFrame:
         """Return one row per group and distinct time.
@@ -191,6 +197,8 @@ class KaplanMeier:
         """
         tau = check_horizon(tau)
         means = [restricted_mean_survival(g.table, tau) for g in self.groups]
+        if self.weighted:
+            means = [weighted_mean(g, mean, tau) for g, mean in zip(self.groups, means, strict=True)]
         names = [g.name for g in self.groups]
         return restricted_mean_rows(names, [self.outcome] * len(names), tau, means, self._level(conf_level))
 
@@ -275,7 +283,7 @@ class KaplanMeier:
                 "statistic": [self.test.statistic],
                 "df": [self.test.df],
                 "p_value": [self.test.p_value],
-                "method": [f"Kaplan-Meier, {self.conf_type} limits"],
+                "method": [f"{self._method()}, {self.conf_type} limits"],
                 "conf_level": [self.conf_level],
                 "unit": [self.unit],
                 "follow_up_median": [self.follow_up_median],
@@ -373,7 +381,7 @@ class KaplanMeier:
         }
         test = self.test.reason or f"P{p_value(self.test.p_value)}"
         facts = (
-            ("method", f"Kaplan-Meier, {self.conf_type} {100 * self.conf_level:g}% limits"),
+            ("method", f"{self._method()}, {self.conf_type} {100 * self.conf_level:g}% limits"),
             ("log-rank test", test if self.by else ""),
             ("patients", f"{self.n}, events {self.n_event}"),
             (
@@ -385,6 +393,9 @@ class KaplanMeier:
         )
         by = f", by {self.by}" if self.by else ""
         return Summary(f"Event-free probability over time: {self.outcome}{by}", facts, pd.DataFrame(cells))
+
+    def _method(self) -> str:
+        return "weighted Kaplan-Meier, robust standard errors" if self.weighted else "Kaplan-Meier"
 
     def _level(self, conf_level: float | None) -> float:
         return self.conf_level if conf_level is None else check_conf_level(conf_level)
@@ -403,6 +414,7 @@ def kaplan_meier(
     conf_level: float = 0.95,
     strata: str | None = None,
     outcome: str | None = None,
+    weights: GivenWeights | None = None,
     acknowledge: str | Iterable[str] = (),
 ) -> KaplanMeier:
     """Estimate the probability of staying free of an event over time.
@@ -428,6 +440,10 @@ def kaplan_meier(
     outcome : str, optional
         With ``acknowledge="competing_risk"``: the event of interest, all others being censored; any event
         counts by default.
+    weights : str, Series or InverseProbabilityWeights, optional
+        Column of weights, weights by row label, or the result of ``inverse_probability_weights``; standard errors
+        are then robust (rows of one patient count together), and there is no log-rank test: take ``cox`` with
+        the same weights. Patients without a weight are left out. Numbers at risk and of events stay patients.
     acknowledge : str or iterable of str, default=()
         Guards to override: ``immortal_time``, ``competing_risk``.
 
@@ -452,8 +468,9 @@ def kaplan_meier(
 
     Notes
     -----
-    Greenwood's standard error. Equals R ``survival`` 3.5-3 ``survfit``, ``survdiff`` and ``quantile`` to
-    1e-10 (``tests/reference/kaplan_meier``).
+    Greenwood's standard error; with weights the infinitesimal jackknife, R's ``survfit(robust = TRUE)``
+    (``tests/reference/weights``), which takes the weights as known. Equals R ``survival`` 3.5-3 ``survfit``,
+    ``survdiff`` and ``quantile`` to 1e-10 (``tests/reference/kaplan_meier``).
 
     Examples
     --------
@@ -476,6 +493,10 @@ def kaplan_meier(
     facts = resolve_facts(used, endpoint, data)
     notes = list(check_immortal_time(used, endpoint, facts, names))
     groups = make_groups(endpoint, by, data, strata)
+    weight = None
+    if weights is not None:
+        groups, weight = weighted_groups(groups, weights, data, endpoint)
+        notes += [*weight_notes_of(weights), "numbers at risk and of events are patients, not weights"]
     notes += [f"no patients: {', '.join(groups.empty)}"] if groups.empty else []
     if by is not None and by in endpoint.exposures:
         notes.append(f"{by} changes with time: Simon-Makuch curves, Mantel-Byar test")
@@ -488,8 +509,13 @@ def kaplan_meier(
         by=by or "",
         n=everyone.n,
         follow_up_median=reverse_median(everyone),
-        groups=tuple(_group(endpoint, groups, start, stop, event, k) for k in range(len(groups.names))),
-        test=logrank_test(start, stop, event > 0, groups.codes, groups.strata),
+        groups=tuple(
+            _group(endpoint, groups, start, stop, event, k, weight) for k in range(len(groups.names))
+        ),
+        test=logrank_test(start, stop, event > 0, groups.codes, groups.strata)
+        if weight is None
+        else no_weighted_test(len(groups.names)),
+        weighted=weight is not None,
         conf_type=conf_type,
         conf_level=check_conf_level(conf_level),
         unit=endpoint.unit,
@@ -500,9 +526,18 @@ def kaplan_meier(
 
 
 def _group(
-    endpoint: Endpoint, groups: Groups, start: FloatArray, stop: FloatArray, event: NDArray[np.int64], k: int
+    endpoint: Endpoint,
+    groups: Groups,
+    start: FloatArray,
+    stop: FloatArray,
+    event: NDArray[np.int64],
+    k: int,
+    weight: FloatArray | None,
 ) -> SurvivalGroup:
     mine = groups.codes == k
     subject = None if endpoint.subject is None else endpoint.subject[groups.rows][mine]
     table = risk_table(start[mine], stop[mine], event[mine], 1, subject)
-    return SurvivalGroup(groups.names[k], table, kaplan_meier_curve(table))
+    if weight is None:
+        return SurvivalGroup(groups.names[k], table, kaplan_meier_curve(table))
+    rows = start[mine], stop[mine], event[mine] > 0, weight[mine]
+    return SurvivalGroup(groups.names[k], table, weighted_kaplan_meier(*rows, subject_codes(subject)))
