@@ -34,6 +34,15 @@ class BaselineHazard:
         lies far from the data.
     center : array of shape (p,)
         Means of the covariates over the rows at risk at some event.
+    offset : float
+        Mean of their offsets.
+    variance : array of shape (G,)
+        Variance of ``centered`` were the coefficients known.
+    mean_hazard : array of shape (G, p)
+        Cumulated product of the increments of ``centered`` and the mean of the covariates, minus ``center``, in the
+        risk set: minus the derivative of ``centered`` by the coefficients.
+    last_time : array of shape (n_strata,)
+        End of follow-up in each stratum.
     """
 
     stratum: IntArray
@@ -43,15 +52,33 @@ class BaselineHazard:
     cumulative_hazard: FloatArray
     centered: FloatArray
     center: FloatArray
+    offset: float
+    variance: FloatArray
+    mean_hazard: FloatArray
+    last_time: FloatArray
+
+    def at(self, stratum: int, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return ``centered``, ``variance`` and ``mean_hazard`` of one stratum at times; 0 before its first event."""
+        first, last = np.searchsorted(self.stratum, [stratum, stratum + 1])
+        position = np.searchsorted(self.time[first:last], times, "right")
+        values = (self.centered, self.variance, self.mean_hazard)
+        hazard, variance, mean_hazard = (
+            np.concatenate([np.zeros((1, *v.shape[1:])), v[first:last]])[position] for v in values
+        )
+        return hazard, variance, mean_hazard
 
 
-def baseline_hazard(problem: CoxProblem, state: RiskState, mean_offset: float = 0.0) -> BaselineHazard:
+def baseline_hazard(
+    problem: CoxProblem, state: RiskState, last_time: FloatArray, mean_offset: float = 0.0
+) -> BaselineHazard:
     """Cumulate the hazard of each stratum at one value of the coefficients.
 
     Parameters
     ----------
     problem, state : CoxProblem, RiskState
         Data, and sums at the coefficients.
+    last_time : array of shape (n_strata,)
+        End of follow-up in each stratum.
     mean_offset : float, default=0.0
         What was subtracted from the offsets.
 
@@ -61,8 +88,13 @@ def baseline_hazard(problem: CoxProblem, state: RiskState, mean_offset: float = 
         Sums of events by weighted risk: Breslow (1972), Efron (1977) with his approximation.
     """
     sets = problem.sets
-    total = np.cumsum(hazard_sums(problem, state, 1, 0)[0])
-    before = np.concatenate([[0.0], total])[np.searchsorted(sets.stratum, sets.stratum, "left")]
+    begin = np.searchsorted(sets.stratum, sets.stratum, "left")
+    q = hazard_sums(problem, state, 2, 1)
+    mean_hazard = q[0][:, None] * state.S1
+    if len(q) > 1:
+        mean_hazard -= q[1][:, None] * state.D1
+    mean_hazard *= problem.scale
+    centered = _within(hazard_sums(problem, state, 1, 0)[0], begin)
     with np.errstate(over="ignore", under="ignore"):
         at_zero = np.exp(-(problem.center / problem.scale) @ state.b - mean_offset)
         return BaselineHazard(
@@ -70,7 +102,27 @@ def baseline_hazard(problem: CoxProblem, state: RiskState, mean_offset: float = 
             time=sets.time,
             n_risk=np.rint(RiskSets.sums_of(sets, np.ones(len(sets.rows)))),
             n_event=sets.n_death,
-            cumulative_hazard=(total - before) * at_zero,
-            centered=total - before,
+            cumulative_hazard=centered * at_zero,
+            centered=centered,
             center=problem.center,
+            offset=mean_offset,
+            variance=_within(q[0], begin),
+            mean_hazard=_within(mean_hazard, begin),
+            last_time=last_time,
         )
+
+
+def last_times(stop: FloatArray, stratum: IntArray | None) -> FloatArray:
+    """Return the end of follow-up in each stratum."""
+    if stratum is None:
+        return np.array([stop.max()])
+    last = np.full(int(stratum.max()) + 1, -np.inf)
+    np.maximum.at(last, stratum, stop)
+    return last
+
+
+def _within(increments: FloatArray, begin: IntArray) -> FloatArray:
+    """Cumulate from the first event time of each stratum."""
+    total = np.zeros((len(increments) + 1, *increments.shape[1:]))
+    np.cumsum(increments, axis=0, out=total[1:])
+    return total[1:] if begin[-1] == 0 else total[1:] - total[begin]

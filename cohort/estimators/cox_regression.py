@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cohort.errors import EstimationError
-from cohort.estimators.baseline import BaselineHazard, baseline_hazard
+from cohort.estimators.baseline import BaselineHazard, baseline_hazard, last_times
 from cohort.estimators.concordance import Concordance, concordance
 from cohort.estimators.cox_problem import CoxProblem, Ties, build_problem
 from cohort.estimators.firth import ProfileLimits, maximize_penalized, profile_limits
@@ -164,7 +164,10 @@ def fit_cox(
         iterations=maximum.iterations,
         concordance=concordance(risk, start, stop, event, stratum=stratum, weight=weight, group=cluster),
         baseline=baseline_hazard(
-            problem, maximum.state, 0.0 if offset is None else float(offset[problem.sets.rows].mean())
+            problem,
+            maximum.state,
+            last_times(stop, stratum),
+            0.0 if offset is None else float(offset[problem.sets.rows].mean()),
         ),
         proportional_hazards={}
         if penalty

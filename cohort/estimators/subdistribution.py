@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cohort.estimators.baseline import BaselineHazard, baseline_hazard
+from cohort.estimators.baseline import BaselineHazard, baseline_hazard, last_times
 from cohort.estimators.cox_problem import BLOCK, CoxProblem, Ties, assemble, check_arrays
 from cohort.estimators.observation_weights import ProductLimit
 from cohort.estimators.partial_likelihood import RiskState, hazard_sums, maximize
@@ -174,7 +174,10 @@ def fit_fine_gray(
         n_cluster=None if cluster is None else n_cluster,
         iterations=maximum.iterations,
         baseline=baseline_hazard(
-            problem, maximum.state, 0.0 if offset is None else float(offset[sets.rows].mean())
+            problem,
+            maximum.state,
+            last_times(stop, stratum),
+            0.0 if offset is None else float(offset[sets.rows].mean()),
         ),
     )
 

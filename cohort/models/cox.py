@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,7 +13,9 @@ from cohort.estimators.cox_regression import Penalty, fit_cox
 from cohort.models.cox_arrays import CoxRecipe, check_timing, take_arrays
 from cohort.models.cox_inputs import as_names, cause, cautions, term_columns
 from cohort.models.cox_result import CoxRegression, Limits
+from cohort.models.formula import parse_formula
 from cohort.models.given_weights import GivenWeights, weight_notes_of, whole_weights, with_weight_column
+from cohort.models.new_rows import coding_of
 from cohort.models.result import check_conf_level
 from cohort.study.guards import acknowledged_guards
 
@@ -128,6 +131,8 @@ def cox(
     recipe = CoxRecipe(
         formula, event, tuple(as_names(strata)), (), cluster, column, offset, robust, ties, penalty
     )
+    changing = tuple(name for name in recipe.covariates if name in endpoint.exposures)
+    recipe = replace(recipe, time_dependent=changing)
     notes = check_timing(recipe, endpoint, data, acknowledge)
     arrays = take_arrays(recipe, endpoint, data)
     design = arrays.design
@@ -156,6 +161,7 @@ def cox(
         terms=design.terms,
         levels=design.levels,
         references=design.references,
+        coding=coding_of(parse_formula(formula), design),
         fit=fit,
         strata=arrays.strata,
         n=arrays.n,

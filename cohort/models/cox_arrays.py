@@ -45,6 +45,8 @@ class CoxRecipe:
         Approximation for ties.
     penalty : {'firth'} or None
         Penalty.
+    time_dependent : tuple of str
+        Covariates that change with time within a patient.
     """
 
     formula: str
@@ -57,6 +59,7 @@ class CoxRecipe:
     robust: bool = False
     ties: Ties = "efron"
     penalty: Penalty | None = None
+    time_dependent: tuple[str, ...] = ()
 
     @property
     def covariates(self) -> list[str]:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from cohort.errors import EstimationError
 from cohort.estimators.cox_problem import Ties
 from cohort.estimators.cox_regression import CoxFit
+from cohort.estimators.kaplan_meier import ConfType
 from cohort.estimators.proportional_hazards import TRANSFORMS, Transform
 from cohort.format import fixed
 from cohort.models.cox_arrays import CoxRecipe
 from cohort.models.cox_inputs import baseline_rows
+from cohort.models.new_rows import Coding
+from cohort.models.predicted import (
+    Prediction,
+    check_level,
+    predict_risk,
+    predict_survival,
+    unknown_kind,
+)
 from cohort.models.ratios import draw_ratios, ratio_text
 from cohort.models.result import check_conf_level, tidy_regression, wald
 from cohort.models.summary import Summary, estimate_table, left_out_text
@@ -45,6 +54,8 @@ class CoxRegression:
         Term as written, and category, of each coefficient.
     references : Mapping of str to str
         Reference category of each categorical term.
+    coding : Coding
+        How covariates are coded, for new patients.
     fit : CoxFit
         Estimates, variances and tests.
     strata : tuple of str
@@ -73,6 +84,7 @@ class CoxRegression:
     terms: tuple[str, ...]
     levels: tuple[str, ...]
     references: Mapping[str, str]
+    coding: Coding
     fit: CoxFit
     strata: tuple[str, ...]
     n: int
@@ -250,6 +262,60 @@ class CoxRegression:
             Efron's approximation.
         """
         return baseline_rows(self.fit.baseline, self.strata, centered)
+
+    def predict(
+        self,
+        new_data: pd.DataFrame,
+        times: ArrayLike | None = None,
+        *,
+        kind: Prediction = "survival",
+        reference: Mapping[str, object] | None = None,
+        conf_type: ConfType = "log-log",
+        conf_level: float | None = None,
+        acknowledge: str | Iterable[str] = (),
+    ) -> pd.DataFrame:
+        """Predict curves, or risks relative to one patient, for given covariates.
+
+        Parameters
+        ----------
+        new_data : DataFrame
+            One row per patient, with the columns of the formula, the strata and the offset.
+        times : array-like, optional
+            Times of the curves, in the unit of the endpoint; by default every event time (of the stratum).
+        kind : {'survival', 'cumulative_hazard', 'linear_predictor', 'relative_risk'}, default='survival'
+            What to predict. The last two need no times, and compare within a stratum.
+        reference : mapping, optional
+            Covariates of the patient that linear predictors and relative risks compare with; by default all
+            are zero or at their reference category.
+        conf_type : {'log-log', 'log', 'plain'}, default='log-log'
+            Scale of the limits of survival. Those of a cumulative hazard are minus the logarithm of these; those
+            of a relative risk are symmetric on the log scale.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+        acknowledge : str or iterable of str, default=()
+            ``immortal_time`` holds a time-dependent covariate at one value; ``competing_risk`` gives
+            exp(-cumulative hazard) although other events compete.
+
+        Returns
+        -------
+        DataFrame
+            ``strata`` (index label of the new row), ``outcome, time, estimate, std_error, conf_low, conf_high,
+            reason``, without ``time`` for relative risks. Standard errors are on the scale of the estimate, but of
+            relative risks on the log scale.
+
+        Raises
+        ------
+        EstimationError
+            When a column is missing, or has a category or stratum the fit does not have.
+        ImmortalTimeError, CompetingRiskError
+            Unless acknowledged.
+        """
+        level = check_level(conf_level, self.conf_level)
+        if kind in ("linear_predictor", "relative_risk"):
+            return predict_risk(self, new_data, reference, level, kind == "relative_risk")
+        if kind not in ("survival", "cumulative_hazard"):
+            raise unknown_kind(kind, ("survival", "cumulative_hazard", "linear_predictor", "relative_risk"))
+        return predict_survival(self, new_data, times, kind, conf_type, level, acknowledge)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the hazard ratios as a forest plot.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from cohort.dictionary.states import binary_states, is_three_state, without_blan
 from cohort.errors import EstimationError
 from cohort.models.coding import binary_reasons
 from cohort.models.formula import ParsedFormula, parse_formula
-from cohort.models.matrix import build_matrix, check_columns, reference_levels
+from cohort.models.matrix import build_matrix, categories_of, check_columns, reference_levels
 
 if TYPE_CHECKING:
     from cohort.study.endpoints import Endpoint
@@ -54,6 +54,10 @@ class Design:
         Column, reason and number of rows left out; every row is counted once, at its first reason.
     n_total : int
         Rows before any was left out.
+    categories : Mapping of str to tuple of str
+        Categories by column, the reference first; empty for a number.
+    spec : object
+        formulaic's record of the coding; None for a sum of columns.
     """
 
     X: FloatArray
@@ -69,6 +73,8 @@ class Design:
     extra: Mapping[str, pd.Series]
     left_out: tuple[tuple[str, str, int], ...]
     n_total: int
+    categories: Mapping[str, tuple[str, ...]]
+    spec: Any
 
     @property
     def n_missing(self) -> int:
@@ -139,7 +145,7 @@ def build_design(
         )
     whole = len(rows) == len(frame)
     columns = {name: usable[name] if whole else usable[name].iloc[rows] for name in parsed.columns}
-    X, names, terms, levels = build_matrix(parsed, columns)
+    X, names, terms, levels, spec = build_matrix(parsed, columns)
     if check:
         check_columns(X, names)
     if intercept:
@@ -159,6 +165,8 @@ def build_design(
         extra={name: _further(frame[name]).iloc[rows] for name in extra},
         left_out=left_out,
         n_total=len(frame),
+        categories=categories_of(columns),
+        spec=spec,
     )
 
 

@@ -13,6 +13,8 @@ from cohort.estimators.subdistribution import fit_fine_gray
 from cohort.models.cox_arrays import CoxRecipe, check_timing, take_arrays
 from cohort.models.cox_inputs import as_names, cause, cautions
 from cohort.models.fine_gray_result import MEASURE, FineGray
+from cohort.models.formula import parse_formula
+from cohort.models.new_rows import coding_of
 from cohort.models.result import check_conf_level
 from cohort.study.guards import acknowledged_guards
 
@@ -158,6 +160,7 @@ def fine_gray(
         terms=design.terms,
         levels=design.levels,
         references=design.references,
+        coding=coding_of(parse_formula(formula), design),
         fit=fit,
         strata=arrays.strata,
         censoring_strata=arrays.censoring_strata,

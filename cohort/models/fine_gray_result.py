@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from cohort.estimators.cox_problem import Ties
 from cohort.estimators.subdistribution import FineGrayFit
 from cohort.models.cox_arrays import CoxRecipe
 from cohort.models.cox_inputs import baseline_rows
+from cohort.models.new_rows import Coding
+from cohort.models.predicted import (
+    IncidencePrediction,
+    check_level,
+    predict_incidence,
+    predict_risk,
+    unknown_kind,
+)
 from cohort.models.ratios import draw_ratios, ratio_text
 from cohort.models.result import tidy_regression, wald
 from cohort.models.summary import Summary, estimate_table, left_out_text
@@ -38,6 +47,8 @@ class FineGray:
         Term as written, and category, of each coefficient.
     references : Mapping of str to str
         Reference category of each categorical term.
+    coding : Coding
+        How covariates are coded, for new patients.
     fit : FineGrayFit
         Estimates and variance.
     strata, censoring_strata : tuple of str
@@ -65,6 +76,7 @@ class FineGray:
     terms: tuple[str, ...]
     levels: tuple[str, ...]
     references: Mapping[str, str]
+    coding: Coding
     fit: FineGrayFit
     strata: tuple[str, ...]
     censoring_strata: tuple[str, ...]
@@ -152,6 +164,50 @@ class FineGray:
             free of any event.
         """
         return baseline_rows(self.fit.baseline, self.strata, centered)
+
+    def predict(
+        self,
+        new_data: pd.DataFrame,
+        times: ArrayLike | None = None,
+        *,
+        kind: IncidencePrediction = "incidence",
+        reference: Mapping[str, object] | None = None,
+        conf_level: float | None = None,
+    ) -> pd.DataFrame:
+        """Predict cumulative incidence, or risks relative to one patient, for given covariates.
+
+        Parameters
+        ----------
+        new_data : DataFrame
+            One row per patient, with the columns of the formula, the strata and the offset.
+        times : array-like, optional
+            Times of the curves, in the unit of the endpoint; by default every time of the event of interest.
+        kind : {'incidence', 'linear_predictor', 'relative_risk'}, default='incidence'
+            What to predict. The last two need no times.
+        reference : mapping, optional
+            Covariates of the patient that linear predictors and relative risks compare with; by default all
+            are zero or at their reference category.
+        conf_level : float, optional
+            Confidence level of linear predictors and relative risks; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            ``strata`` (index label of the new row), ``outcome, time, estimate, reason`` as R ``predict.crr``, which
+            has no limits either; for limits see ``co.standardized_curves``. Relative risks have ``std_error``
+            (log scale), ``conf_low, conf_high`` and no ``time``.
+
+        Raises
+        ------
+        EstimationError
+            When a column is missing, or has a category or stratum the fit does not have.
+        """
+        level = check_level(conf_level, self.conf_level)
+        if kind in ("linear_predictor", "relative_risk"):
+            return predict_risk(self, new_data, reference, level, kind == "relative_risk")
+        if kind != "incidence":
+            raise unknown_kind(kind, ("incidence", "linear_predictor", "relative_risk"))
+        return predict_incidence(self, new_data, times)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the subdistribution hazard ratios as a forest plot.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ _LARGEST = 1e100
 
 def build_matrix(
     parsed: ParsedFormula, columns: Mapping[str, pd.Series]
-) -> tuple[FloatArray, Names, Names, Names]:
+) -> tuple[FloatArray, Names, Names, Names, Any]:
     """Evaluate the right side of a formula on complete columns, without its intercept.
 
     Parameters
@@ -36,6 +37,8 @@ def build_matrix(
         Values.
     names, terms, levels : tuple of str
         Name given by formulaic, the term as written, and the category of every column.
+    spec : object
+        formulaic's record of the coding (knots, means, categories); None for a sum of columns.
     """
     used = {name: _without_empty_levels(column) for name, column in columns.items()}
     for name, column in used.items():
@@ -45,7 +48,11 @@ def build_matrix(
                 evidence=f"one category in the {len(column)} rows used",
                 remedy=f"leave {name} out of the formula",
             )
-    X, names, terms, levels = _sum_of_columns(used) if parsed.plain else _formulaic(parsed, used)
+    spec = None
+    if parsed.plain:
+        X, names, terms, levels = _sum_of_columns(used)
+    else:
+        X, names, terms, levels, spec = _formulaic(parsed, used)
     finite = np.isfinite(np.ones(len(X)) @ X)
     if not finite.all():
         worst = int(np.argmin(finite))
@@ -54,7 +61,7 @@ def build_matrix(
             evidence=f"{int((~np.isfinite(X[:, worst])).sum())} of {len(X)} rows",
             remedy="check for zeros or negative numbers under a logarithm or a root",
         )
-    return X, names, terms, levels
+    return X, names, terms, levels, spec
 
 
 def _without_empty_levels(column: pd.Series) -> pd.Series:
@@ -80,13 +87,11 @@ def _sum_of_columns(columns: Mapping[str, pd.Series]) -> tuple[FloatArray, Names
 
 def _formulaic(
     parsed: ParsedFormula, columns: Mapping[str, pd.Series]
-) -> tuple[FloatArray, Names, Names, Names]:
+) -> tuple[FloatArray, Names, Names, Names, Any]:
     from formulaic import Formula
     from formulaic.errors import FormulaicError
 
-    frame = pd.DataFrame(
-        {name: _whole_levels(name, column, parsed.right) for name, column in columns.items()}
-    )
+    frame = pd.DataFrame({name: whole_levels(name, column, parsed.right) for name, column in columns.items()})
     try:
         with np.errstate(all="ignore"):
             matrix = Formula(parsed.right).get_model_matrix(frame, context={"sqrt": np.sqrt})
@@ -105,10 +110,11 @@ def _formulaic(
             levels[position] = _level(names[position], factors)
     keep = [j for j, name in enumerate(names) if name != "Intercept"]
     X = np.asfortranarray(matrix.to_numpy(dtype=float)[:, keep])
-    return X, *(tuple(texts[j] for j in keep) for texts in (names, terms, levels))  # type: ignore[return-value]
+    kept = [tuple(texts[j] for j in keep) for texts in (names, terms, levels)]
+    return X, kept[0], kept[1], kept[2], matrix.model_spec
 
 
-def _whole_levels(name: str, column: pd.Series, right: str) -> pd.Series:
+def whole_levels(name: str, column: pd.Series, right: str) -> pd.Series:
     """Return whole numbers that become categories as integers, so that their levels read 1 and not 1.0."""
     if column.dtype != np.float64 or not re.search(rf"\bC\(\s*`?{re.escape(name)}`?\s*[,)]", right):
         return column
@@ -138,6 +144,16 @@ def reference_levels(columns: Mapping[str, pd.Series], terms: Sequence[str]) -> 
             first = str(_without_empty_levels(column).cat.categories[0])
             found |= {term: first for term in (name, f"C({name})") if term in terms}
     return found
+
+
+def categories_of(columns: Mapping[str, pd.Series]) -> dict[str, tuple[str, ...]]:
+    """Return the categories of each column that is one, the reference first; empty for a number."""
+    return {
+        name: tuple(str(level) for level in _without_empty_levels(column).cat.categories)
+        if isinstance(column.dtype, pd.CategoricalDtype)
+        else ()
+        for name, column in columns.items()
+    }
 
 
 def check_columns(X: FloatArray, names: Sequence[str]) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort.dictionary.states import binary_states, is_three_state
+from cohort.dictionary.states import binary_states
 from cohort.errors import EstimationError
 from cohort.models.design import Design, align_columns
 from cohort.models.formula import ParsedFormula
+from cohort.models.matrix import whole_levels
 
 FloatArray = NDArray[np.float64]
-_STATEFUL = re.compile(r"\b(bs|center|cr|poly|scale)\(")
 _PAIRS = (("absent", "present"), ("no", "yes"))
 
 
@@ -34,15 +35,18 @@ class Coding:
         Categories by column, the reference first; empty for a number.
     names : tuple of str
         Names of the columns of the matrix.
+    spec : object
+        formulaic's record of the coding (knots, means, categories); None for a sum of columns.
     """
 
     right: str
     plain: bool
     levels: Mapping[str, tuple[str, ...]]
     names: tuple[str, ...]
+    spec: Any = None
 
 
-def coding_of(parsed: ParsedFormula, design: Design, data: pd.DataFrame) -> Coding:
+def coding_of(parsed: ParsedFormula, design: Design) -> Coding:
     """Record how a fit codes its covariates.
 
     Parameters
@@ -51,31 +55,13 @@ def coding_of(parsed: ParsedFormula, design: Design, data: pd.DataFrame) -> Codi
         The formula.
     design : Design
         Its design without intercept.
-    data : DataFrame
-        The patients; only the names of categories are kept.
 
     Returns
     -------
     Coding
-        Names and categories.
+        Names, categories, and of splines the knots.
     """
-    levels = {name: _levels(data[name].iloc[design.rows]) for name in parsed.columns}
-    return Coding(parsed.right, parsed.plain, levels, design.names)
-
-
-def _levels(column: pd.Series) -> tuple[str, ...]:
-    if is_three_state(column):
-        known = {str(value) for value in column.dropna().unique()}
-        return _PAIRS[0] if known & set(_PAIRS[0]) else _PAIRS[1]
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return tuple(str(level) for level in column.cat.remove_unused_categories().cat.categories)
-    if pd.api.types.is_object_dtype(column.dtype):
-        column = column.infer_objects().convert_dtypes()
-    return (
-        ()
-        if pd.api.types.is_numeric_dtype(column.dtype)
-        else tuple(sorted(str(value) for value in column.dropna().unique()))
-    )
+    return Coding(parsed.right, parsed.plain, design.categories, design.names, design.spec)
 
 
 def new_matrix(coding: Coding, frame: pd.DataFrame) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -98,19 +84,20 @@ def new_matrix(coding: Coding, frame: pd.DataFrame) -> tuple[FloatArray, NDArray
     Raises
     ------
     EstimationError
-        For a category the fit has not seen, or a transformation that depends on the patients of the fit.
+        For a category the fit has not seen, or a number outside the range of a B-spline of the fit.
     """
-    stateful = _STATEFUL.search(coding.right)
-    if stateful:
-        raise EstimationError(
-            f"{stateful.group(1)}() depends on the patients of the fit, whom a result does not keep",
-            remedy="compute the transformed column yourself, and name it in the formula",
-        )
     columns = align_columns(list(coding.levels), frame, None)[0]
     coded = {name: _code(columns[name], levels) for name, levels in coding.levels.items()}
     complete = np.all([series.notna().to_numpy() for series in coded.values()], axis=0)
     kept = {name: series[complete] for name, series in coded.items()}
-    return _plain(kept) if coding.plain else _evaluated(coding, kept), complete
+    X = _plain(kept) if coding.plain else _evaluated(coding, kept)
+    if not np.isfinite(X).all():
+        raise EstimationError(
+            f"a term of {coding.right!r} is not a finite number for every patient",
+            evidence=f"{int((~np.isfinite(X)).any(axis=1).sum())} of {len(X)} rows",
+            remedy="set infinite values to missing; no zeros or negative numbers under a logarithm or a root",
+        )
+    return X, complete
 
 
 def _code(column: pd.Series, levels: tuple[str, ...]) -> pd.Series:
@@ -163,15 +150,30 @@ def _plain(columns: Mapping[str, pd.Series]) -> FloatArray:
 
 
 def _evaluated(coding: Coding, columns: Mapping[str, pd.Series]) -> FloatArray:
-    from formulaic import Formula
+    """Evaluate a formula with the knots, means and categories of the fit."""
+    from formulaic.errors import DataMismatchWarning, FormulaicError
 
-    with np.errstate(all="ignore"):
-        matrix = Formula(coding.right).get_model_matrix(pd.DataFrame(columns), context={"sqrt": np.sqrt})
-    names = [str(name) for name in matrix.columns if name != "Intercept"]
-    if set(names) != set(coding.names):
+    frame = pd.DataFrame({name: whole_levels(name, one, coding.right) for name, one in columns.items()})
+    if not len(frame):
+        return np.empty((0, len(coding.names)))
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error", DataMismatchWarning)
+            matrix = coding.spec.get_model_matrix(frame, context={"sqrt": np.sqrt})
+    except DataMismatchWarning:
         raise EstimationError(
-            "the frame does not give the columns of the fit",
-            evidence=f"{len(names)} columns, the fit has {len(coding.names)}",
-            remedy="make numbers that stand in C() a category column before fitting",
-        )
+            f"a column in C() of {coding.right!r} has categories that the fit has not seen",
+            remedy="leave these patients out, or join their category with one of the fit's before fitting",
+        ) from None
+    except (FormulaicError, ValueError, TypeError) as error:
+        beyond = "extrapolation" in str(error)
+        raise EstimationError(
+            f"the formula {coding.right!r} cannot be evaluated for these patients",
+            evidence="a number lies outside the range of the patients of the fit, where its B-spline ends"
+            if beyond
+            else type(error).__name__,
+            remedy="stay within the range, or fit cr(), which goes on as a straight line"
+            if beyond
+            else "check that the columns are of the kind they were in the fit",
+        ) from None
     return np.asarray(matrix[list(coding.names)].to_numpy(dtype=float))

@@ -188,7 +188,7 @@ def ordinal(
         references=names_of_references(design.references, table),
         tests=tests,
         test_terms=test_terms,
-        coding=coding_of(parsed, design, data),
+        coding=coding_of(parsed, design),
         left_out=design.left_out,
         notes=(*notes, *grades.notes, *sparse_notes(fitted, table.n_coefficient, penalty)),
         acknowledged=names,
