@@ -214,7 +214,7 @@ def competing_risks_table(
     weights: str | None = None,
     censoring_strata: str | Sequence[str] | None = None,
     ties: Ties | None = None,
-    robust: bool = False,
+    robust: bool | None = None,
     conf_level: float = 0.95,
     acknowledge: str | Iterable[str] = (),
 ) -> CompetingRisksTable:
@@ -246,8 +246,9 @@ def competing_risks_table(
     ties : {'efron', 'breslow'}, optional
         Approximation for ties; by default ``efron`` in the Cox and ``breslow`` in the Fine-Gray models, the
         default of each.
-    robust : bool, default=False
-        Sandwich standard errors in the Cox models (those of Fine-Gray models always are).
+    robust : bool, optional
+        Sandwich standard errors in the Cox models (those of Fine-Gray models always are); by default when a
+        weight is not a whole number.
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()

@@ -22,7 +22,7 @@ MODELS = {
     "counting_breslow": {"ties": "breslow"},
     "strata": {"strata": "stratum"},
     "counting_strata": {"strata": "stratum"},
-    "weights": {"weights": "weight"},
+    "weights": {"weights": "weight", "robust": False},
     "cluster": {"weights": "weight", "cluster": "center"},
     "offset": {"offset": "shift"},
 }
