@@ -38,7 +38,7 @@ def build_matrix(
     names, terms, levels : tuple of str
         Name given by formulaic, the term as written, and the category of every column.
     spec : object
-        formulaic's record of the coding (knots, means, categories); None for a sum of columns.
+        Record of formulaic (knots, means, categories); None for a sum of columns.
     """
     used = {name: _without_empty_levels(column) for name, column in columns.items()}
     for name, column in used.items():

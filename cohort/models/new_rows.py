@@ -36,7 +36,7 @@ class Coding:
     names : tuple of str
         Names of the columns of the matrix.
     spec : object
-        formulaic's record of the coding (knots, means, categories); None for a sum of columns.
+        Record of formulaic (knots, means, categories); None for a sum of columns.
     """
 
     right: str
