@@ -1,4 +1,4 @@
-"""Agreement of raters beyond chance: Fleiss, Krippendorff, Gwet, percent and specific agreement.
+"""Agreement of raters beyond chance: Fleiss, Gwet, percent and specific agreement.
 
 A unit enters through its counts: how many raters put it into each category. Every coefficient comes as the
 estimate with the influence of each unit on it, so that one sum of squares gives the variance (units are the
@@ -236,72 +236,3 @@ def _beyond_chance(r: FloatArray, W: FloatArray, e: FloatArray, expected: float)
     of_pairs = two * (a - observed) / n_two
     of_chance = 2 * (1 - kappa) * rated * (e - expected) / n_rated
     return Coefficient(kappa, (of_pairs - of_chance) / (1 - expected), int(n_two))
-
-
-def krippendorff_distances(scores: FloatArray, n: FloatArray, level: str) -> FloatArray:
-    """Return Krippendorff's squared differences between categories.
-
-    Parameters
-    ----------
-    scores : array of shape (q,)
-        Values of the categories, increasing.
-    n : array of shape (..., q)
-        Pairable ratings per category; ordinal differences depend on them.
-    level : {'nominal', 'ordinal', 'interval', 'ratio'}
-        Level of measurement.
-
-    Returns
-    -------
-    array of shape (..., q, q)
-        Krippendorff 2011, section D.
-    """
-    if level == "nominal":
-        return np.asarray(1.0 - np.eye(len(scores)))
-    if level == "ordinal":
-        middle = np.cumsum(n, axis=-1) - n / 2
-        return np.asarray((middle[..., :, None] - middle[..., None, :]) ** 2)
-    difference = scores[:, None] - scores[None, :]
-    if level == "interval":
-        return np.asarray(difference**2)
-    total = scores[:, None] + scores[None, :]
-    return np.divide(difference, total, out=np.zeros_like(difference), where=total != 0) ** 2
-
-
-def krippendorff_alpha(r: FloatArray, scores: FloatArray, level: str) -> Coefficient:
-    """Return Krippendorff's alpha from the units with two ratings or more.
-
-    Parameters
-    ----------
-    r : array of shape (n, q)
-        Ratings per unit and category.
-    scores : array of shape (q,)
-        Values of the categories.
-    level : {'nominal', 'ordinal', 'interval', 'ratio'}
-        Level of measurement.
-
-    Returns
-    -------
-    Coefficient
-        Krippendorff 2011; influence with the differences between categories held fixed.
-    """
-    ri = r.sum(axis=1)
-    used = np.where(ri[:, None] >= 2, r, 0.0)
-    if (ri >= 2).sum() < 2:
-        return missing_coefficient(r, FEW_UNITS)
-    n = used.sum(axis=0)
-    total = float(n.sum())
-    distance = krippendorff_distances(scores, n, level)
-    expected = float(n @ distance @ n)
-    if expected == 0:
-        return missing_coefficient(r, ONE_CATEGORY)
-    apart = ((used @ distance) * used).sum(axis=1) / np.maximum(ri - 1, 1)
-    ratio = float(apart.sum()) / expected
-    # alpha = 1 - (total - 1) ratio; derivatives of each sum by the unit's part of it
-    m = used.sum(axis=1)
-    change = m * ratio + (total - 1) * (apart / expected - ratio * 2 * (used @ (distance @ n)) / expected)
-    return Coefficient(1 - (total - 1) * ratio, _centered(-change), int((ri >= 2).sum()))
-
-
-def _centered(values: FloatArray) -> FloatArray:
-    """Remove the sum that the finite-sample factor (total - 1) leaves; it is of order 1/n^2."""
-    return np.asarray(values - values.mean())

@@ -7,35 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cohort.estimators.agreement import krippendorff_distances, unit_agreement
+from cohort.estimators.agreement import unit_agreement
+from cohort.estimators.krippendorff import krippendorff_distances, middle_ranks
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 _BLOCK = 200
-
-
-def draw_weights(n: int, cluster: IntArray | None, n_boot: int, rng: np.random.Generator) -> FloatArray:
-    """Return how often each unit is drawn in each resample.
-
-    Parameters
-    ----------
-    n : int
-        Units.
-    cluster : array of shape (n,) or None
-        Cluster codes; whole clusters are drawn.
-    n_boot : int
-        Resamples.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    array of shape (n_boot, n)
-        Counts as floats.
-    """
-    groups = n if cluster is None else int(cluster.max()) + 1
-    counts = rng.multinomial(groups, np.full(groups, 1 / groups), size=n_boot).astype(float)
-    return counts if cluster is None else counts[:, cluster]
 
 
 def bootstrap_agreement(
@@ -44,7 +21,9 @@ def bootstrap_agreement(
     W: FloatArray,
     scores: FloatArray,
     level: str,
-    weights: FloatArray,
+    cluster: IntArray | None,
+    n_boot: int,
+    rng: np.random.Generator,
 ) -> Mapping[str, FloatArray]:
     """Return the resampled coefficients.
 
@@ -60,8 +39,12 @@ def bootstrap_agreement(
         Values of the categories, for Krippendorff's differences.
     level : str
         Krippendorff's level of measurement.
-    weights : array of shape (n_boot, n)
-        Draws of `draw_weights`.
+    cluster : array of shape (n,) or None
+        Cluster codes from 0; whole clusters are drawn.
+    n_boot : int
+        Resamples.
+    rng : Generator
+        Source of randomness.
 
     Returns
     -------
@@ -69,12 +52,17 @@ def bootstrap_agreement(
         By term; ``specific_agreement`` terms end in the number of the category. NaN where a resample does not
         define the coefficient.
     """
-    blocks = [weights[i : i + _BLOCK] for i in range(0, len(weights), _BLOCK)]
-    parts = [_block(r, pair, W, scores, level, w) for w in blocks]
+    groups = len(r) if cluster is None else int(cluster.max()) + 1
+    parts = []
+    for start in range(0, n_boot, _BLOCK):
+        size = min(_BLOCK, n_boot - start)
+        drawn = rng.multinomial(groups, np.full(groups, 1 / groups), size=size).astype(float)
+        w = drawn if cluster is None else drawn[:, cluster]
+        parts.append(weighted_agreement(r, pair, W, scores, level, w))
     return {term: np.concatenate([part[term] for part in parts]) for term in parts[0]}
 
 
-def _block(
+def weighted_agreement(
     r: FloatArray,
     pair: tuple[IntArray, IntArray] | None,
     W: FloatArray,
@@ -82,12 +70,25 @@ def _block(
     level: str,
     w: FloatArray,
 ) -> dict[str, FloatArray]:
+    """Return every coefficient for each row of weights of the units.
+
+    Parameters
+    ----------
+    r, pair, W, scores, level
+        As in `bootstrap_agreement`.
+    w : array of shape (B, n)
+        Weights of the units, such as how often each was drawn.
+
+    Returns
+    -------
+    dict of str to array of shape (B,)
+        As in `bootstrap_agreement`.
+    """
     q, ri = r.shape[1], r.sum(axis=1)
     two, rated = (ri >= 2).astype(float), (ri >= 1).astype(float)
     share = np.divide(r, ri[:, None], out=np.zeros_like(r), where=ri[:, None] > 0)
-    eye = np.eye(q)
     pi = _over(w @ share, (w @ rated)[:, None])
-    plain = _over(w @ (unit_agreement(r, eye) * two), w @ two)
+    plain = _over(w @ (unit_agreement(r, np.eye(q)) * two), w @ two)
     weighted = _over(w @ (unit_agreement(r, W) * two), w @ two)
     spread = (pi * (1 - pi)).sum(axis=1) / max(q * (q - 1), 1)
     out = {
@@ -119,19 +120,19 @@ def _cohen(first: IntArray, second: IntArray, W: FloatArray, w: FloatArray) -> F
 def _alpha(used: FloatArray, scores: FloatArray, level: str, w: FloatArray) -> FloatArray:
     m = used.sum(axis=1)
     n = w @ used
-    scaled = used / np.maximum(m - 1, 1)[:, None]
-    if level == "ordinal":  # differences depend on the resample
-        together = (w @ (scaled[:, :, None] * used[:, None, :]).reshape(len(used), -1)).reshape(
-            len(w), *[used.shape[1]] * 2
-        )
-        distance = krippendorff_distances(scores, n, level)
-        apart = np.einsum("bij,bij->b", together, distance)
-        expected = np.einsum("bi,bij,bj->b", n, distance, n)
+    total = n.sum(axis=1)
+    pairs = np.maximum(m - 1, 1)
+    if level in ("ordinal", "interval"):  # sum of a_c b_k (x_c - x_k)^2 by its moments
+        x = middle_ranks(n) if level == "ordinal" else np.broadcast_to(scores, n.shape)
+        each = 2 * m[:, None] * (used @ (x**2).T) - 2 * (used @ x.T) ** 2
+        apart = np.einsum("bn,nb->b", w / pairs, each)
+        expected = 2 * total * (n * x**2).sum(axis=1) - 2 * (n * x).sum(axis=1) ** 2
     else:
-        distance = krippendorff_distances(scores, n, level)
-        apart = w @ ((used @ distance) * scaled).sum(axis=1)
+        distance = krippendorff_distances(scores, n[0], level)
+        apart = w @ (((used @ distance) * used).sum(axis=1) / pairs)
         expected = np.einsum("bi,ij,bj->b", n, distance, n)
-    return np.asarray(1 - _over((n.sum(axis=1) - 1) * apart, expected))
+    one_category = (n > 0).sum(axis=1) < 2
+    return np.asarray(1 - _over((total - 1) * apart, np.where(one_category, 0.0, expected)))
 
 
 def _over(top: FloatArray, bottom: FloatArray) -> FloatArray:
