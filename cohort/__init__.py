@@ -53,6 +53,7 @@ _WHERE = {
     "ordinal": "cohort.models.ordinal",
     "proportion": "cohort.models.proportion",
     "two_by_two": "cohort.models.two_by_two",
+    "agreement": "cohort.models.agreement",
     "mantel_haenszel": "cohort.models.mantel_haenszel",
     "diagnostic_accuracy": "cohort.models.diagnostic_accuracy",
     # judging published scores

@@ -167,6 +167,14 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         "age_years",
     ),
     "brier_score": (lambda: co.brier_score(survival(), {"m": ["r50", "r150"]}, [50, 150], scores()), "m"),
+    "agreement": (
+        lambda: co.agreement(
+            pd.DataFrame(
+                {"a": frame()["product"], "b": frame()["product"].sample(frac=1, random_state=1).to_numpy()}
+            )
+        ),
+        "cohen_kappa",
+    ),
     "two_by_two_counts": (lambda: co.two_by_two(12, 5, 6, 20), "risk_ratio"),
     "e_value": (lambda: co.e_value(3.9, 1.8, 8.7), "e_value"),
     "inverse_probability_weights": (
@@ -224,6 +232,7 @@ ON_NATURAL_SCALE |= {"proportion", "proportion_counts"}
 ON_NATURAL_SCALE |= {"balance"}
 ON_NATURAL_SCALE |= {"time_dependent_auc", "brier_score"}
 ON_NATURAL_SCALE |= {"mean_cumulative_count", "interval_censored"}
+ON_NATURAL_SCALE |= {"agreement"}
 
 
 @pytest.fixture(scope="module", params=RESULTS)

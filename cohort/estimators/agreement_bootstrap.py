@@ -74,8 +74,16 @@ def weighted_agreement(
 
     Parameters
     ----------
-    r, pair, W, scores, level
-        As in `bootstrap_agreement`.
+    r : array of shape (n, q)
+        Ratings per unit and category.
+    pair : (array, array) or None
+        Codes of the two raters, when there are two.
+    W : array of shape (q, q)
+        Agreement weights.
+    scores : array of shape (q,)
+        Values of the categories.
+    level : str
+        Krippendorff's level of measurement.
     w : array of shape (B, n)
         Weights of the units, such as how often each was drawn.
 

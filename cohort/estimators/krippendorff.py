@@ -92,8 +92,10 @@ def krippendorff_alpha(r: FloatArray, scores: FloatArray, level: str) -> Coeffic
     ratio = float(apart.sum()) / expected
     # alpha = 1 - (total - 1) ratio; each term is the derivative by the unit's weight
     change = used.sum(axis=1) * ratio + (total - 1) * (of_apart - ratio * of_expected) / expected
-    # the factor total - 1 leaves a sum of order 1/n
-    return Coefficient(1 - (total - 1) * ratio, change.mean() - change, int((ri >= 2).sum()))
+    two = ri >= 2  # the factor total - 1 leaves a sum of order 1/n, which is taken off
+    return Coefficient(
+        1 - (total - 1) * ratio, np.where(two, change[two].mean() - change, 0.0), int(two.sum())
+    )
 
 
 def _through_ranks(used: FloatArray, n: FloatArray, pairs: FloatArray) -> FloatArray:

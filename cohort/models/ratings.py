@@ -1,26 +1,20 @@
-"""From a frame of raters to category codes, with every missing rating accounted for."""
+"""From a frame of raters, or of rows of readings, to counts per category, with every missing rating accounted for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort.dictionary.states import is_three_state, without_blanks
+from cohort.dictionary.states import NOT_KNOWN, is_three_state, without_blanks
 from cohort.errors import EstimationError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-Indeterminate = Literal["category", "missing", "present", "absent"]
-NotAssessable = Literal["missing", "category"]
-_ORDERED_STATES = ("not_assessable", "absent", "no", "indeterminate", "present", "yes")
-_POSITIVE = ("present", "yes")
-_NEGATIVE = ("absent", "no")
-MOST_CATEGORIES = 500
+MOST_CATEGORIES = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,72 +23,68 @@ class Ratings:
 
     Attributes
     ----------
-    codes : array of shape (n, n_raters)
-        Category of each rating; -1 where there is none.
+    counts : array of shape (n, q)
+        Ratings per unit and category.
+    codes : array of shape (n, n_raters) or None
+        Category of each rating, -1 where there is none; None where raters are not identified.
     raters : tuple of str
-        Columns.
+        Names of the raters; empty where they are not identified.
     labels : tuple of str
         Categories in order.
     scores : array of shape (q,)
-        Positions of the categories: the values of numbers, 0, 1, ... of ordered texts.
-    ordered : bool
-        Whether the categories have an order.
-    numeric : bool
-        Whether the scores are values.
-    whole : bool
-        Whether all values are whole numbers (or texts).
+        Places of the categories: their values where they are numbers, else 0, 1, ...
+    ordered, numeric, declared : bool
+        Whether the categories have an order, are numbers, and were named beforehand.
     missing : tuple of (str, str, int)
-        Rater, reason and number of missing ratings.
-    notes : tuple of str
-        How states were treated, with counts.
+        Rater, reason and number of ratings that are missing.
     """
 
-    codes: IntArray
+    counts: FloatArray
+    codes: IntArray | None
     raters: tuple[str, ...]
     labels: tuple[str, ...]
     scores: FloatArray
     ordered: bool
     numeric: bool
-    whole: bool
+    declared: bool
     missing: tuple[tuple[str, str, int], ...]
-    notes: tuple[str, ...]
 
     @property
-    def counts(self) -> FloatArray:
-        """Ratings per unit and category, shape (n, q).
+    def pair(self) -> tuple[IntArray, IntArray] | None:
+        """Codes of the two raters, when there are two.
 
         Returns
         -------
-        array of shape (n, q)
-            Counts as floats.
+        (array, array) or None
+            None for more raters, or raters who are not identified.
         """
-        columns = [(self.codes == k).sum(axis=1) for k in range(len(self.labels))]
-        return np.stack(columns, axis=1).astype(float)
+        if self.codes is None or self.codes.shape[1] != 2:
+            return None
+        return self.codes[:, 0], self.codes[:, 1]
 
     @property
-    def states(self) -> tuple[int, int] | None:
-        """Codes of absent and present where the ratings are yes/no, else None.
+    def whole(self) -> bool:
+        """Whether all values are whole numbers, or categories of text.
 
         Returns
         -------
-        (int, int) or None
-            Positions among the labels.
+        bool
+            False for measurements.
         """
-        for negative, positive in zip((*_NEGATIVE, "0", "False"), (*_POSITIVE, "1", "True"), strict=True):
-            inside = negative in self.labels and positive in self.labels
-            text = inside and set(self.labels) <= {*_ORDERED_STATES, negative, positive}
-            if text:
-                return self.labels.index(negative), self.labels.index(positive)
-        return None
+        return bool((self.scores == np.floor(self.scores)).all())
 
 
-def code_ratings(
-    frame: pd.DataFrame,
-    categories: Sequence[object] | None = None,
-    indeterminate: Indeterminate = "category",
-    not_assessable: NotAssessable = "missing",
-) -> Ratings:
-    """Code the columns of a frame of raters.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scale:
+    labels: tuple[str, ...]
+    scores: FloatArray
+    ordered: bool
+    numeric: bool
+    declared: bool
+
+
+def code_ratings(frame: pd.DataFrame, categories: Sequence[object] | None = None) -> Ratings:
+    """Code the columns of a frame of raters; kinds of not known are missing ratings, never a category.
 
     Parameters
     ----------
@@ -102,32 +92,38 @@ def code_ratings(
         One row per unit, one column per rater.
     categories : sequence, optional
         All possible categories in order; the declared ones of a category, else those that occur.
-    indeterminate : {'category', 'missing', 'present', 'absent'}, default='category'
-        What an indeterminate reading of a finding counts as.
-    not_assessable : {'missing', 'category'}, default='missing'
-        What a reading as not assessable counts as.
 
     Returns
     -------
     Ratings
-        Codes, categories and missing ratings by reason.
+        Codes, categories, and missing ratings by reason.
 
     Raises
     ------
     EstimationError
         For fewer than two raters, no units, columns of different kinds, a category that is not declared.
     """
-    _check_shape(frame)
-    _check_choices(indeterminate, not_assessable)
+    check_frame(frame)
+    _refuse_not_known(categories)
     columns = [without_blanks(frame[name]) for name in frame.columns]
-    if categories is None and all(_is_number(column) for column in columns):
-        return _code_numbers(columns, None)
-    if categories is not None and all(_is_number(column) for column in columns):
+    if all(_is_number(column) for column in columns):
         return _code_numbers(columns, categories)
-    return _code_texts(columns, categories, indeterminate, not_assessable)
+    return _code_texts(columns, categories)
 
 
-def _check_shape(frame: pd.DataFrame) -> None:
+def check_frame(frame: pd.DataFrame) -> None:
+    """Refuse what is not a frame of at least two raters and one unit.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per unit, one column per rater.
+
+    Raises
+    ------
+    EstimationError
+        Also for duplicated names or index labels.
+    """
     if not isinstance(frame, pd.DataFrame):
         raise EstimationError(
             "ratings are not a frame", remedy="pass a DataFrame with one column per rater, one row per unit"
@@ -137,8 +133,8 @@ def _check_shape(frame: pd.DataFrame) -> None:
     if frame.shape[1] < 2 or not len(frame):
         raise EstimationError(
             "agreement needs at least two raters and one unit",
-            evidence=f"{frame.shape[1]} columns of ratings, {len(frame)} rows",
-            remedy="pass one column per rater and one row per unit that was rated",
+            evidence=f"{frame.shape[1]} raters, {len(frame)} units",
+            remedy="pass one column per rater, or rows of readings with unit=, rater= and rating=",
         )
     if not frame.index.is_unique:
         raise EstimationError(
@@ -148,16 +144,13 @@ def _check_shape(frame: pd.DataFrame) -> None:
         )
 
 
-def _check_choices(indeterminate: str, not_assessable: str) -> None:
-    if indeterminate not in ("category", "missing", "present", "absent"):
+def _refuse_not_known(categories: Sequence[object] | None) -> None:
+    named = sorted({str(label) for label in categories or ()} & NOT_KNOWN)
+    if named:
         raise EstimationError(
-            f"indeterminate={indeterminate!r} is not known",
-            remedy='indeterminate="category", "missing", "present" or "absent"',
-        )
-    if not_assessable not in ("missing", "category"):
-        raise EstimationError(
-            f"not_assessable={not_assessable!r} is not known",
-            remedy='not_assessable="missing" or "category"',
+            "a kind of not known is not a category of agreement",
+            evidence=f"categories= names {', '.join(named)}",
+            remedy=f'leave it out, or declare a judgment of its own: ratings.replace("{named[0]}", "equivocal")',
         )
 
 
@@ -171,16 +164,10 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def _code_numbers(columns: Sequence[pd.Series], categories: Sequence[object] | None) -> Ratings:
-    values = np.column_stack([c.astype("Float64").to_numpy(float, na_value=np.nan) for c in columns])
-    n_infinite = int(np.isinf(values).sum())
-    if n_infinite:
-        raise EstimationError(
-            "ratings are infinite", evidence=f"{n_infinite} ratings", remedy="set them to missing"
-        )
+    values = as_measurements(columns)
     given = ~np.isnan(values)
-    named = values[given] if categories is None else _numbers(categories)
-    known: FloatArray = np.unique(named).astype(np.float64)
-    if not len(known):
+    known: FloatArray = np.unique(values[given] if categories is None else _numbers(categories))
+    if not given.any():
         raise EstimationError("no unit has a rating", remedy="pass columns with ratings")
     if len(known) > MOST_CATEGORIES:
         raise EstimationError(
@@ -188,22 +175,40 @@ def _code_numbers(columns: Sequence[pd.Series], categories: Sequence[object] | N
             evidence=f"{len(known)} different values",
             remedy="co.intraclass_correlation(ratings), or co.bland_altman for two methods",
         )
-    codes = np.searchsorted(known, values)
-    inside = given & (known[np.minimum(codes, len(known) - 1)] == values)
-    _refuse_undeclared(int((given & ~inside).sum()), [f"{v:g}" for v in known])
-    return Ratings(
-        codes=np.where(inside, codes, -1).astype(np.intp),
-        raters=tuple(str(c.name) for c in columns),
-        labels=tuple(f"{v:g}" for v in known),
-        scores=known,
-        ordered=True,
-        numeric=True,
-        whole=bool((known == np.floor(known)).all()),
-        missing=tuple(
-            (str(c.name), "missing", int(n)) for c, n in zip(columns, (~given).sum(axis=0), strict=True) if n
-        ),
-        notes=(),
-    )
+    codes = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    inside = given & (known[codes] == values)
+    labels = tuple(f"{v:g}" for v in known)
+    _refuse_undeclared(int((given & ~inside).sum()), labels)
+    scale = _Scale(labels, known, True, True, categories is not None)
+    missing = [(str(c.name), "missing", int(n)) for c, n in zip(columns, (~given).sum(axis=0), strict=True)]
+    return _ratings(np.where(inside, codes, -1), columns, scale, missing)
+
+
+def as_measurements(columns: Sequence[pd.Series]) -> FloatArray:
+    """Return columns of numbers as an array with NaN.
+
+    Parameters
+    ----------
+    columns : sequence of Series
+        Numbers.
+
+    Returns
+    -------
+    array of shape (n, n_raters)
+        The values.
+
+    Raises
+    ------
+    EstimationError
+        For infinite values.
+    """
+    values = np.column_stack([c.astype("Float64").to_numpy(float, na_value=np.nan) for c in columns])
+    n_infinite = int(np.isinf(values).sum())
+    if n_infinite:
+        raise EstimationError(
+            "ratings are infinite", evidence=f"{n_infinite} ratings", remedy="set them to missing"
+        )
+    return np.asarray(values, dtype=np.float64)
 
 
 def _numbers(categories: Sequence[object]) -> FloatArray:
@@ -224,39 +229,43 @@ def _refuse_undeclared(n: int, labels: Sequence[str]) -> None:
         )
 
 
-def _code_texts(
+def _ratings(
+    codes: NDArray[np.integer],
     columns: Sequence[pd.Series],
-    categories: Sequence[object] | None,
-    indeterminate: Indeterminate,
-    not_assessable: NotAssessable,
+    scale: _Scale,
+    missing: list[tuple[str, str, int]],
 ) -> Ratings:
-    texts = [_as_text(column) for column in columns]
-    together = pd.concat(texts, ignore_index=True)
-    three_state = categories is None and is_three_state(together)
-    missing = [(str(c.name), "missing", int(t.isna().sum())) for c, t in zip(columns, texts, strict=True)]
-    notes: tuple[str, ...] = ()
-    if three_state:
-        texts, left, notes = _treat_states(texts, indeterminate, not_assessable)
-        missing += left
-        labels, ordered = _state_labels(pd.concat(texts, ignore_index=True)), True
-    else:
-        labels, ordered = _labels(columns, together, categories)
-    if not labels:
-        raise EstimationError("no unit has a rating", remedy="pass columns with ratings")
-    codes = np.column_stack([pd.Categorical(text, categories=labels).codes for text in texts])
-    undeclared = sum(int(text.notna().sum()) for text in texts) - int((codes >= 0).sum())
-    _refuse_undeclared(undeclared, labels)
+    counts = np.stack([(codes == k).sum(axis=1) for k in range(len(scale.labels))], axis=1)
     return Ratings(
+        counts=counts.astype(float),
         codes=codes.astype(np.intp),
         raters=tuple(str(c.name) for c in columns),
-        labels=tuple(labels),
-        scores=np.arange(len(labels), dtype=float),
-        ordered=ordered,
-        numeric=False,
-        whole=True,
+        labels=scale.labels,
+        scores=scale.scores,
+        ordered=scale.ordered,
+        numeric=scale.numeric,
+        declared=scale.declared,
         missing=tuple(row for row in missing if row[2]),
-        notes=notes,
     )
+
+
+def _code_texts(columns: Sequence[pd.Series], categories: Sequence[object] | None) -> Ratings:
+    texts = [_as_text(column) for column in columns]
+    missing: list[tuple[str, str, int]] = []
+    known = []
+    for text in texts:
+        gone = text.isin(NOT_KNOWN).fillna(False).to_numpy(dtype=bool)
+        reasons = text[gone].value_counts()
+        missing += [(str(text.name), str(reason), int(n)) for reason, n in sorted(reasons.items())]
+        missing.append((str(text.name), "missing", int(text.isna().sum())))
+        known.append(text.mask(gone))
+    together = pd.concat(known, ignore_index=True)
+    if together.isna().all():
+        raise EstimationError("no unit has a rating", remedy="pass columns with ratings that are known")
+    scale = _scale(columns, pd.concat(texts, ignore_index=True), together, categories)
+    codes = np.column_stack([pd.Categorical(text, categories=list(scale.labels)).codes for text in known])
+    _refuse_undeclared(int(together.notna().sum()) - int((codes >= 0).sum()), scale.labels)
+    return _ratings(codes, columns, scale, missing)
 
 
 def _as_text(column: pd.Series) -> pd.Series:
@@ -267,67 +276,53 @@ def _as_text(column: pd.Series) -> pd.Series:
             evidence=f"dtype {column.dtype}",
             remedy='name the columns of the raters only: co.agreement(data[["reader_1", "reader_2"]])',
         )
-    return column.astype(object).where(column.notna(), None).map(str, na_action="ignore").astype("string")
+    return column.astype(object).where(column.notna(), None).map(_label, na_action="ignore").astype("string")
 
 
-def _labels(
-    columns: Sequence[pd.Series], together: pd.Series, categories: Sequence[object] | None
-) -> tuple[list[str], bool]:
-    """Give the categories and whether they are ordered: named, or declared by every column, or occurring."""
+def _label(value: object) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    return f"{value:g}" if whole else str(value)
+
+
+def _scale(
+    columns: Sequence[pd.Series],
+    texts: pd.Series,
+    together: pd.Series,
+    categories: Sequence[object] | None,
+) -> _Scale:
+    """Give the categories: those named, absent and present, those declared, or those that occur."""
     if categories is not None:
-        return [str(label) for label in categories], True
-    if all(isinstance(c.dtype, pd.CategoricalDtype) for c in columns):
-        sets = [[str(label) for label in c.cat.categories] for c in columns]
-        if any(set(labels) != set(sets[0]) for labels in sets):
+        labels = list(dict.fromkeys(_label(label) for label in categories))
+        return _placed(labels, ordered=True, declared=True)
+    if is_three_state(texts):
+        yes_no = together.isin(["no", "yes"]).any()
+        if yes_no and together.isin(["absent", "present"]).any():
             raise EstimationError(
-                "raters have different categories",
-                evidence="; ".join(f"{c.name}: {len(s)}" for c, s in zip(columns, sets, strict=True)),
-                remedy="give every column the same categories, or name them in categories=",
+                "ratings mix absent/present with no/yes", remedy='ratings.replace({"no": "absent", ...})'
             )
-        ordered = all(c.cat.ordered for c in columns) and all(labels == sets[0] for labels in sets)
-        return sets[0], ordered
-    return sorted(together.dropna().unique()), False
+        return _placed(["no", "yes"] if yes_no else ["absent", "present"], ordered=True, declared=True)
+    declared = [c for c in columns if isinstance(c.dtype, pd.CategoricalDtype)]
+    if not declared:
+        return _placed(sorted(together.dropna().unique()), ordered=False, declared=False)
+    sets = [[_label(v) for v in c.cat.categories if _label(v) not in NOT_KNOWN] for c in declared]
+    ordered = [bool(c.cat.ordered) for c in declared]
+    if any(set(labels) != set(sets[0]) for labels in sets) or (
+        any(ordered) and any(labels != sets[0] for labels in sets)
+    ):
+        raise EstimationError(
+            "raters have different categories, or the same in a different order",
+            evidence="; ".join(f"{c.name}: {len(s)}" for c, s in zip(declared, sets, strict=True)),
+            remedy="give every column the same categories, or name them in order in categories=",
+        )
+    return _placed(sets[0], ordered=all(ordered), declared=True)
 
 
-def _treat_states(
-    texts: Sequence[pd.Series], indeterminate: Indeterminate, not_assessable: NotAssessable
-) -> tuple[list[pd.Series], list[tuple[str, str, int]], tuple[str, ...]]:
-    """Turn kinds of not known into missing ratings, except those that were asked to stay."""
-    out, left, n_indeterminate = [], [], 0
-    for text in texts:
-        known = set(text.dropna().unique()) - {*_NEGATIVE, *_POSITIVE}
-        open_ = (text == "indeterminate").fillna(False)
-        n_indeterminate += int(open_.sum())
-        if indeterminate in ("present", "absent"):
-            pair = {"present": _POSITIVE, "absent": _NEGATIVE}[indeterminate]
-            word = pair[0] if not (text.isin(["yes", "no"])).any() else pair[1]
-            text = text.mask(open_, word)
-        keep = {"indeterminate"} if indeterminate != "missing" else set()
-        keep |= {"not_assessable"} if not_assessable == "category" else set()
-        for state in sorted(known - keep):
-            gone = (text == state).fillna(False)
-            left.append((str(text.name), state, int(gone.sum())))
-            text = text.mask(gone)
-        out.append(text)
-    said = {
-        "category": "a category of its own",
-        "missing": "missing",
-        "present": "present",
-        "absent": "absent",
-    }
-    notes = (
-        (f"{n_indeterminate} indeterminate readings count as {said[indeterminate]}",)
-        if n_indeterminate
-        else ()
-    )
-    return out, left, notes
-
-
-def _state_labels(together: pd.Series) -> list[str]:
-    """Order the states that occur; both decided ones are always possible."""
-    found = set(together.dropna().unique())
-    pair = {"no", "yes"} if found & {"no", "yes"} else {"absent", "present"}
-    return [state for state in _ORDERED_STATES if state in found | pair]
+def _placed(labels: list[str], *, ordered: bool, declared: bool) -> _Scale:
+    """Place ordered labels that are increasing numbers at their values, and others at 0, 1, ..."""
+    values = pd.to_numeric(pd.Series(labels, dtype=object), errors="coerce").to_numpy(dtype=float)
+    numeric = ordered and bool(np.isfinite(values).all() and (np.diff(values) > 0).all())
+    scores = values if numeric else np.arange(len(labels), dtype=float)
+    return _Scale(tuple(labels), scores, ordered, numeric, declared)
 
 
 def ratings_from_counts(frame: pd.DataFrame) -> Ratings:
@@ -336,44 +331,31 @@ def ratings_from_counts(frame: pd.DataFrame) -> Ratings:
     Parameters
     ----------
     frame : DataFrame of shape (n, q)
-        Number of raters that put each unit (row) into each category (column).
+        Number of raters that put each unit (row) into each category (column, in order).
 
     Returns
     -------
     Ratings
-        With as many columns of ratings as the unit with the most ratings has.
+        Without codes.
 
     Raises
     ------
     EstimationError
         When a count is negative, missing or not a whole number.
     """
-    _check_shape(frame)
+    check_frame(frame)
     if not all(_is_number(frame[name]) for name in frame.columns):
         raise EstimationError("counts are not numbers", remedy="pass one column per category, with counts")
-    r = frame.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
-    if np.isnan(r).any() or (r < 0).any() or (r != np.floor(r)).any() or np.isinf(r).any():
+    counts = as_measurements([frame[name] for name in frame.columns])
+    if not ((counts >= 0) & (counts == np.floor(counts))).all():
         raise EstimationError(
             "counts per category must be whole numbers, zero or more",
             evidence=f"{frame.shape[0]} units, {frame.shape[1]} categories",
             remedy="write 0 where no rater chose the category",
         )
-    if not r.sum():
+    if not counts.sum():
         raise EstimationError("no unit has a rating", remedy="pass counts of ratings")
-    counts = r.astype(np.intp)
-    q, most = counts.shape[1], int(counts.sum(axis=1).max())
-    codes = np.full((len(counts), most), -1, dtype=np.intp)
-    filled = np.arange(most) < counts.sum(axis=1)[:, None]
-    codes[filled] = np.repeat(np.tile(np.arange(q), len(counts)), counts.ravel())
-    labels = tuple(str(name) for name in frame.columns)
+    scale = _placed([_label(name) for name in frame.columns], ordered=True, declared=True)
     return Ratings(
-        codes=codes,
-        raters=tuple(str(i + 1) for i in range(most)),
-        labels=labels,
-        scores=np.arange(q, dtype=float),
-        ordered=True,
-        numeric=False,
-        whole=True,
-        missing=(),
-        notes=(),
+        counts, None, (), scale.labels, scale.scores, scale.ordered, scale.numeric, scale.declared, ()
     )
