@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from cohort.models.cox_inputs import as_names
 from cohort.models.design import build_design
 from cohort.models.formula import parse_formula
+from cohort.models.given_weights import GivenWeights, weight_notes_of
 from cohort.models.odds_ratio_checks import plan_of, rows_of
 from cohort.models.odds_ratio_methods import estimate_by
 from cohort.models.odds_ratio_result import Correlation, Limits, Method, OddsRatio, Variance
+from cohort.models.odds_ratio_weights import data_with_weights
 from cohort.models.result import check_conf_level
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
 
@@ -28,6 +31,7 @@ def odds_ratio(
     strata: str | Sequence[str] | None = None,
     correlation: Correlation | None = None,
     variance: Variance | None = None,
+    weights: GivenWeights | None = None,
 ) -> OddsRatio:
     """Estimate odds ratios of a yes/no outcome by logistic regression.
 
@@ -65,6 +69,9 @@ def odds_ratio(
         Variance with clusters. ``ml``: ``robust`` (default), or ``bias_reduced`` (CR2) with t limits for fewer than
         about 40 clusters. ``gee``: ``mancl_derouen`` (default) or ``kauermann_carroll`` with t limits, or ``robust``
         with normal limits.
+    weights : str, Series or InverseProbabilityWeights, optional
+        Column of weights, weights by row label, or the result of ``inverse_probability_weights``, with ``ml``; the
+        variance is then robust. Patients without a weight, or of weight 0, are left out.
 
     Returns
     -------
@@ -127,8 +134,13 @@ def odds_ratio(
     facts = resolve_facts([*parsed.columns, *by, parsed.response], None, data)
     notes = check_incorporation([*parsed.columns, *by], [parsed.response], facts, guards)
     extra = [*by, *([] if cluster is None else [cluster])]
+    if weights is not None:
+        column, data = data_with_weights(weights, data, plan)
+        extra.append(column)
     design = build_design(formula, data, intercept=False, extra=list(dict.fromkeys(extra)))
     rows = rows_of(design, plan, cluster, by)
+    if weights is not None:
+        rows = replace(rows, weight=design.extra[column].to_numpy(dtype=float))
     found = estimate_by(plan, rows, design.response_name, level)
     return OddsRatio(
         formula=formula,
@@ -167,6 +179,6 @@ def odds_ratio(
         iterations=found.iterations,
         references=design.references,
         left_out=rows.left_out,
-        notes=(*notes, *found.notes),
+        notes=(*notes, *weight_notes_of(weights), *found.notes),
         acknowledged=guards,
     )

@@ -77,6 +77,8 @@ class Rows:
         Codes of the strata, from 0.
     left_out : tuple of (str, str, int)
         Column, reason and number of patients left out.
+    weight : array of shape (n,) or None
+        Weights.
     """
 
     X: FloatArray
@@ -87,6 +89,7 @@ class Rows:
     cluster: IntArray | None
     sets: IntArray | None
     left_out: tuple[tuple[str, str, int], ...]
+    weight: FloatArray | None = None
 
 
 def plan_of(

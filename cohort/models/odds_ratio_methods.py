@@ -15,6 +15,7 @@ from cohort.models.odds_ratio_clusters import fit_by_gee, fit_robust, fit_with_r
 from cohort.models.odds_ratio_inference import Estimated, concordance, estimated, likelihood_ratio, limits_t
 from cohort.models.odds_ratio_result import METHODS
 from cohort.models.odds_ratio_sets import fit_exactly, fit_within_sets
+from cohort.models.odds_ratio_weights import fit_weighted
 
 FloatArray = NDArray[np.float64]
 EVENTS_PER_PARAMETER = 10
@@ -48,7 +49,8 @@ def estimate_by(plan: Plan, rows: Rows, outcome: str, conf_level: float) -> Esti
         "gee": fit_by_gee,
         "random_intercept": fit_with_random_intercept,
     }
-    found = fits[plan.method](plan, rows, outcome, conf_level)
+    fit = fits[plan.method] if rows.weight is None else fit_weighted
+    found = fit(plan, rows, outcome, conf_level)
     notes = (*found.notes, *_sparse_note(plan, rows), *_few_clusters_note(plan, rows))
     return replace(found, notes=notes)
 
@@ -99,7 +101,7 @@ def _sparse_note(plan: Plan, rows: Rows) -> tuple[str, ...]:
     if plan.method == "exact" or not parameters or fewer / parameters >= EVENTS_PER_PARAMETER:
         return ()
     advice = {
-        "ml": '; consider method="firth"',
+        "ml": "" if rows.weight is not None else '; consider method="firth"',
         "conditional": '; consider method="exact" with the same strata',
     }.get(plan.method, "")
     return (
@@ -111,7 +113,7 @@ def _few_clusters_note(plan: Plan, rows: Rows) -> tuple[str, ...]:
     if plan.variance != "robust" or rows.cluster is None:
         return ()
     n_cluster = len(np.unique(rows.cluster))
-    better = {"ml": "bias_reduced", "gee": "mancl_derouen"}.get(plan.method)
+    better = {"ml": "bias_reduced", "gee": "mancl_derouen"}.get(plan.method) if rows.weight is None else None
     if n_cluster >= FEW_CLUSTERS:
         return ()
     advice = f'; consider variance="{better}"' if better else ""

@@ -192,7 +192,64 @@ def test_what_weights_take_away_says_why():
     assert "weighted Kaplan-Meier, robust standard errors" in km.glance()["method"].item()
 
 
-@pytest.mark.parametrize("estimate", [co.cox, co.kaplan_meier])
+def test_odds_ratios_equal_svyglm():
+    fit = co.odds_ratio("severe ~ flair + age", DATA, weights=WEIGHTS)
+    np.testing.assert_allclose(fit.estimate, reference("odds", "estimate"), rtol=ITERATIVE)
+    np.testing.assert_allclose(fit.std_error, reference("odds", "std_error"), rtol=ITERATIVE)
+    clustered = co.odds_ratio("severe ~ flair + age", DATA, weights=WEIGHTS, cluster="center")
+    np.testing.assert_allclose(clustered.std_error, reference("odds clustered", "std_error"), rtol=ITERATIVE)
+    assert "weighted maximum likelihood, wald limits, robust" in repr(fit)
+    assert "robust to 12 clusters" in repr(clustered)
+    assert any("taken as known" in note for note in fit.notes)
+
+
+def test_odds_ratio_by_hand():
+    # weights make a table of 6 and 2 against 2 and 6: odds 3 and 1/3. Score variance of each group by its weights:
+    # w (y - 3/4): 6 of weight 1 add (1/4)^2 each, one of weight 2 adds (2 * 3/4)^2; information 8 * 3/16
+    data = pd.DataFrame(
+        {"x": [1] * 7 + [0] * 7, "y": [1] * 6 + [0] + [0] * 6 + [1], "w": ([1] * 6 + [2]) * 2}
+    )
+    fit = co.odds_ratio("y ~ x", data, weights="w")
+    group = (6 / 16 + 9 / 4) / 1.5**2
+    np.testing.assert_allclose(fit.estimate, [-np.log(3), 2 * np.log(3)], rtol=1e-9)
+    np.testing.assert_allclose(fit.std_error, np.sqrt([group * 14 / 13, 2 * group * 14 / 13]), rtol=1e-9)
+    assert np.isnan(fit.glance()["log_likelihood"].item())
+
+
+def test_a_weight_of_zero_is_none():
+    data = DATA.assign(w=1.3)
+    data.loc[:9, "w"] = 0.0
+    fit = co.odds_ratio("severe ~ flair", data, weights="w")
+    assert fit.left_out == (("w", "missing", 10),)
+    plain = co.odds_ratio("severe ~ flair", DATA.iloc[10:])
+    np.testing.assert_allclose(fit.estimate, plain.estimate, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "firth"},
+        {"limits": "profile"},
+        {"method": "exact"},
+        {"cluster": "center", "variance": "bias_reduced"},
+    ],
+)
+def test_odds_ratios_without_weights_say_so(options):
+    with pytest.raises(EstimationError, match='method="ml", limits="wald", weights='):
+        co.odds_ratio("severe ~ flair", DATA, weights=WEIGHTS, **options)
+
+
+def test_separation_is_named_with_weights_too():
+    data = DATA.assign(rare=(DATA["severe"] == 1) & (DATA.index < 12))
+    with pytest.raises(EstimationError, match="separation: rare"):
+        co.odds_ratio("severe ~ flair + rare", data, weights=WEIGHTS)
+
+
+def logistic(endpoint: co.Endpoint, formula: str, weights: object) -> object:
+    return co.odds_ratio(f"severe ~ {formula}", DATA, weights=weights)
+
+
+@pytest.mark.parametrize("estimate", [co.cox, co.kaplan_meier, logistic])
 @pytest.mark.parametrize(
     ("weights", "pattern"),
     [
