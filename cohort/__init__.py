@@ -64,6 +64,7 @@ _WHERE = {
     "balance": "cohort.models.balance",
     "e_value": "cohort.models.e_value",
     "manski_bounds": "cohort.models.manski_bounds",
+    "imaging_reclassification": "cohort.models.imaging_reclassification",
     "association_screen": "cohort.models.association_screen",
     "export_aggregates": "cohort.models.export_aggregates",
     "pool_registries": "cohort.models.pool_registries",

@@ -76,8 +76,21 @@ def pooled() -> Any:
     return co.pool_registries(folder)
 
 
+def graded_icans() -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    rows = {"ice_score": rng.integers(0, 11, N), "edema_imaging": rng.choice(["none", "focal", "diffuse"], N)}
+    signs = ("posturing", "abducens_palsy", "papilledema", "cushing_triad")
+    rows |= {name: "no" for name in signs} | {
+        "seizure": "none",
+        "motor_deficit": "none",
+        "consciousness": "alert",
+    }
+    return co.grade_icans(pd.DataFrame(rows))
+
+
 # Each: how the result is made, and a term (or group) its text() is about.
 RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
+    "imaging_reclassification": (lambda: co.imaging_reclassification(graded_icans()), "upgraded"),
     "cox": (lambda: co.cox(survival(), "age_years + product"), "age_years"),
     "cox_cause_specific": (lambda: co.cox(competing(), "product", event="nrm", robust=True), "product"),
     "cox_firth": (lambda: co.cox(survival(), "age_years + product", penalty="firth"), "product"),
@@ -230,6 +243,7 @@ ON_NATURAL_SCALE |= {"mantel_haenszel"}
 ON_NATURAL_SCALE |= {"missing_patterns"}
 ON_NATURAL_SCALE |= {"proportion", "proportion_counts"}
 ON_NATURAL_SCALE |= {"balance"}
+ON_NATURAL_SCALE |= {"imaging_reclassification"}
 ON_NATURAL_SCALE |= {"time_dependent_auc", "brier_score"}
 ON_NATURAL_SCALE |= {"mean_cumulative_count", "interval_censored"}
 ON_NATURAL_SCALE |= {"agreement"}
