@@ -15,6 +15,7 @@ from cohort.estimators.verification import VerifiedSample
 from cohort.models.coding import as_scores, binary_reasons
 from cohort.models.design import align_columns, build_design
 from cohort.study.guards import check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -103,7 +104,10 @@ def accuracy_rows(
     frame, _ = align_columns(list(dict.fromkeys(used)), data, None)
     check_rows(data, cluster)
     facts = resolve_facts([*tests, reference], None, data)
-    notes = check_incorporation(tests, [reference], facts, acknowledged)
+    notes = (
+        *check_incorporation(tests, [reference], facts, acknowledged),
+        *check_selective_imaging([*tests, reference], data, acknowledged),
+    )
     positive, left_out, label = _tested(frame, tests, threshold)
     condition = three_state(frame[reference], "reference")
     known = ~np.isnan(condition)

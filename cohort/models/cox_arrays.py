@@ -16,6 +16,7 @@ from cohort.models.cox_inputs import case_weights, cause, cluster_codes, grades,
 from cohort.models.design import Design, build_design
 from cohort.models.formula import parse_formula
 from cohort.study.guards import check_immortal_time, check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging
 
 if TYPE_CHECKING:
     from cohort.study.endpoints import Endpoint
@@ -133,6 +134,11 @@ def check_timing(
     return [
         *check_immortal_time(recipe.covariates, endpoint, facts, acknowledge),
         *check_incorporation(recipe.covariates, expressed, facts, acknowledge),
+        *check_selective_imaging(
+            [name for name in recipe.covariates if name not in endpoint.exposures],
+            endpoint.frame if data is None else data,
+            acknowledge,
+        ),
     ]
 
 

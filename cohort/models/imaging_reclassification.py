@@ -89,7 +89,7 @@ class ImagingReclassification:
         -------
         DataFrame
             ``term`` (``upgraded``, ``upgraded_to_severe``), ``method`` (``known_only`` with Clopper-Pearson
-            limits, ``bounds`` with Imbens-Manski limits), ``n, n_event, estimate, bound_low, bound_high,
+            limits, ``bounds`` with Imbens-Manski limits), ``n, n_event, estimate, std_error, bound_low, bound_high,
             conf_low, conf_high, reason``.
         """
         level = self.conf_level if conf_level is None else check_conf_level(conf_level)
@@ -222,13 +222,15 @@ def _rows(change: Change, level: float) -> list[dict[str, object]]:
     n = change.n_yes + change.n_no
     low, high = proportion_limits(change.n_yes, n, "exact", level)
     bounds = proportion_bounds(change.n_yes, n, 0, change.n_open, level)
+    share = change.n_yes / n if n else np.nan
     shared = {"term": change.term, "n_event": float(change.n_yes)}
     return [
         shared
         | {
             "method": "known_only",
             "n": n,
-            "estimate": change.n_yes / n if n else np.nan,
+            "estimate": share,
+            "std_error": float(np.sqrt(share * (1 - share) / n)) if n else np.nan,
             "bound_low": np.nan,
             "bound_high": np.nan,
             "conf_low": float(low),
@@ -240,6 +242,7 @@ def _rows(change: Change, level: float) -> list[dict[str, object]]:
             "method": "bounds",
             "n": n + change.n_open,
             "estimate": np.nan,
+            "std_error": np.nan,
             "bound_low": bounds.low,
             "bound_high": bounds.high,
             "conf_low": bounds.conf_low,

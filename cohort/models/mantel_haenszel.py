@@ -31,6 +31,7 @@ from cohort.models.result import check_conf_level
 from cohort.models.stratum_rows import stratum_rows
 from cohort.models.summary import Summary, left_out_text, notes_text
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging, imaging_rates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -404,7 +405,11 @@ def _from_columns(
         check_one_row_each(data, "mantel_haenszel")
     columns, _ = align_columns(wanted, data, None)
     facts = resolve_facts(wanted, None, data)
-    notes = check_incorporation([exposure, *strata], [outcome], facts, acknowledged)
+    notes = (
+        *check_incorporation([exposure, *strata], [outcome], facts, acknowledged),
+        *check_selective_imaging(wanted, data, acknowledged),
+        *imaging_rates([exposure, outcome], data),
+    )
     coded = {name: as_binary(columns[name]) for name in (exposure, outcome)}
     coded |= {name: as_categories(columns[name]) for name in strata}
     keep, left_out, said = keep_usable(columns, coded)

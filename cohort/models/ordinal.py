@@ -35,6 +35,7 @@ from cohort.models.ordinal_inference import (
 from cohort.models.ordinal_result import METHODS, Limits, Ordinal
 from cohort.models.result import check_conf_level
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging
 
 _MEASURES = {
     "proportional_odds": "odds ratio of a higher grade",
@@ -143,6 +144,7 @@ def ordinal(
         )
     facts = resolve_facts([*parsed.columns, *bounds], None, data)
     notes = check_incorporation(parsed.columns, bounds, facts, names) + check_systems(bounds, data, names)
+    notes += check_selective_imaging(parsed.columns, data, names)
     extra = [name for name in (cluster, weights) if name is not None]
     design = build_design(parsed.right, data, intercept=False, extra=[*bounds, *extra])
     variance = variance_of(design, cluster, weights)

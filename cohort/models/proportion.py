@@ -17,6 +17,7 @@ from cohort.models.proportion_counts import ProportionCounts, count_columns
 from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging, imaging_rates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -310,7 +311,11 @@ def _from_columns(
     if not cluster:
         check_one_row_each(data, "a proportion", 'cluster="patient_id", or link to one row per patient')
     facts = resolve_facts([*findings, *([by] if by else [])], None, data)
-    said = check_incorporation(findings, [by] if by else [], facts, names)
+    said = (
+        *check_incorporation(findings, [by] if by else [], facts, names),
+        *check_selective_imaging(findings, data, names),
+        *imaging_rates([*findings, *([by] if by else [])], data),
+    )
     counts, left_out, notes = count_columns(findings, data, by, cluster)
     return counts, left_out, (*said, *notes)
 

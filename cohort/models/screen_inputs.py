@@ -17,6 +17,7 @@ from cohort.models.one_row_each import check_one_row_each
 from cohort.models.screen_columns import ScreenColumn, screen_column
 from cohort.models.screen_pairs import FITTING, PairRule, pair_rule
 from cohort.study.guards import check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging
 
 FloatArray = NDArray[np.float64]
 
@@ -89,6 +90,7 @@ def prepare_screen(
     facts = resolve_facts([*left, *right], None, data)
     columns = {name: screen_column(frame[name], facts.get(name)) for name in (*left, *right)}
     refused, notes = _refused(left, right, facts, acknowledged)
+    notes += check_selective_imaging([*left, *right], data, acknowledged)
     stratum = None
     if by:
         stratum, said = _strata(frame[by], by)

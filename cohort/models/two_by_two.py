@@ -31,6 +31,7 @@ from cohort.models.one_row_each import check_one_row_each
 from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging, imaging_rates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -341,7 +342,11 @@ def _from_columns(
     check_one_row_each(data, "a two-by-two table")
     columns, _ = align_columns(list(dict.fromkeys((exposure, outcome))), data, None)
     facts = resolve_facts([exposure, outcome], None, data)
-    notes = check_incorporation([exposure], [outcome], facts, acknowledged)
+    notes = (
+        *check_incorporation([exposure], [outcome], facts, acknowledged),
+        *check_selective_imaging([exposure, outcome], data, acknowledged),
+        *imaging_rates([exposure, outcome], data),
+    )
     coded = {name: as_binary(columns[name]) for name in dict.fromkeys((exposure, outcome))}
     keep, left_out, said = keep_usable(columns, coded)
     x, y = coded[exposure].numbers[keep] == 1, coded[outcome].numbers[keep] == 1

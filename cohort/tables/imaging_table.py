@@ -13,6 +13,7 @@ from scipy import stats
 from cohort.errors import StudyError
 from cohort.format import EN_DASH, fixed, percent
 from cohort.study.guards import check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging
 from cohort.tables.descriptive_rows import Plan
 from cohort.tables.groups import Group, Groups, make_groups
 from cohort.tables.labels import Labels, in_sentence, level_label, used_abbreviations
@@ -99,6 +100,7 @@ def imaging_table(
     used = [*columns, *([by] if by else [])]
     facts = resolve_facts(used, None, data)
     guard_notes = check_incorporation(columns, [by], facts, acknowledge) if by else ()
+    guard_notes += check_selective_imaging(columns, data, acknowledge)
     groups = _with_not_known(make_groups(data, by, overall=overall, labels=names, facts=facts), len(data))
     variables = [
         make_variable(data, name, continuous="median", labels=names, facts=facts) for name in columns

@@ -12,6 +12,7 @@ from cohort.dictionary.facts import ColumnFacts
 from cohort.errors import IncorporationError, StudyError
 from cohort.format import grouped
 from cohort.study.guards import check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging
 from cohort.tables.descriptive_rows import Ledger, Plan, variable_row
 from cohort.tables.groups import Group, Groups, make_groups
 from cohort.tables.labels import Labels, in_sentence, used_abbreviations
@@ -141,6 +142,7 @@ def table_one(
     title = caption if caption is not None else _title(groups)
     columns = _columns(plan)
     guard_notes = _incorporation([one.name for one in described], by, facts, acknowledge, plan)
+    guard_notes += check_selective_imaging([one.name for one in described], data, acknowledge)
     notes = (*_notes(described, plan), *guard_notes)
     texts = [title, *notes, *_texts(columns), *(row.label.text for top in rows for _, row in top.lines())]
     return Table(
