@@ -11,6 +11,7 @@ from cohort.models.cox_inputs import as_names
 from cohort.models.design import build_design
 from cohort.models.formula import parse_formula
 from cohort.models.given_weights import GivenWeights, weight_notes_of
+from cohort.models.new_rows import coding_of
 from cohort.models.odds_ratio_checks import plan_of, rows_of
 from cohort.models.odds_ratio_methods import estimate_by
 from cohort.models.odds_ratio_result import Correlation, Limits, Method, OddsRatio, Variance
@@ -178,6 +179,8 @@ def odds_ratio(
         intercept_sd=found.intercept_sd,
         iterations=found.iterations,
         references=design.references,
+        predictors=found.predictors,
+        coding=coding_of(parsed, design, data),
         left_out=rows.left_out,
         notes=(*notes, *weight_notes_of(weights), *found.notes),
         acknowledged=guards,

@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from cohort.errors import EstimationError
 from cohort.estimators.clustered_logistic import bias_reduced_covariance, resting_on_one_cluster
+from cohort.estimators.firth_prediction import Predictor
 from cohort.estimators.logistic import LogisticFit, fit_logistic, robust_covariance
 from cohort.estimators.logistic_gee import fit_gee
 from cohort.estimators.random_intercept import fit_random_intercept
@@ -81,6 +82,7 @@ def fit_by_gee(plan: Plan, rows: Rows, outcome: str, conf_level: float) -> Estim
         found,
         how=f"{METHODS['gee']} ({plan.correlation}{rho}), {kind} limits{found.how}",
         correlation=fit.correlation,
+        predictors={"none": Predictor(fit.estimate, fit.covariance)},
         concordance=concordance(rows.X @ fit.estimate, rows.y),
         iterations=fit.iterations,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, fdtrc
 from scipy.stats import rankdata
 
+from cohort.estimators.firth_prediction import Predictor
 from cohort.estimators.rubin import t_quantile, t_tail
 
 FloatArray = NDArray[np.float64]
@@ -40,6 +42,8 @@ class Estimated:
         Steps taken.
     notes : tuple of str
         What a reader should be told.
+    predictors : mapping of str to Predictor
+        Coefficients that predict risks, by correction, the default first; empty where nothing does.
     """
 
     estimate: FloatArray
@@ -62,6 +66,7 @@ class Estimated:
     intercept_sd: float = np.nan
     iterations: int = 0
     notes: tuple[str, ...] = ()
+    predictors: Mapping[str, Predictor] = field(default_factory=dict)
 
 
 def limits_t(

@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cohort.estimators.firth_prediction import Predictor
 from cohort.estimators.logistic import LogisticFit, fit_logistic
 from cohort.estimators.logistic_profile import profile_limits
 from cohort.models.odds_ratio_checks import Plan, Rows, check_fit
 from cohort.models.odds_ratio_clusters import fit_by_gee, fit_robust, fit_with_random_intercept
 from cohort.models.odds_ratio_inference import Estimated, concordance, estimated, likelihood_ratio, limits_t
+from cohort.models.odds_ratio_predictions import firth_predictors
 from cohort.models.odds_ratio_result import METHODS
 from cohort.models.odds_ratio_sets import fit_exactly, fit_within_sets
 from cohort.models.odds_ratio_weights import fit_weighted
@@ -76,8 +78,10 @@ def _likelihood(plan: Plan, rows: Rows, outcome: str, conf_level: float) -> Esti
         statistic, p_value = likelihood_ratio(fit.log_likelihood, null.log_likelihood, p - 1)
         words = "penalized likelihood ratio" if plan.method == "firth" else "likelihood ratio"
         found = replace(found, test=words, statistic_global=statistic, p_value_global=p_value)
+    predictors = {"none": Predictor(fit.estimate, found.covariance)}
     return replace(
         found,
+        predictors=firth_predictors(X, y, fit) if plan.method == "firth" else predictors,
         how=f"{METHODS[plan.method]}, {plan.limits if not np.isfinite(found.df).any() else 't'} limits{found.how}",
         log_likelihood=fit.log_likelihood,
         log_likelihood_null=null.log_likelihood,

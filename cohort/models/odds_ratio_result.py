@@ -11,7 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.errors import EstimationError
+from cohort.estimators.firth_prediction import Predictor
 from cohort.estimators.rubin import t_quantile
+from cohort.models.new_rows import Coding
+from cohort.models.odds_ratio_predictions import choose_predictor, predicted_risks
 from cohort.models.ratios import draw_ratios, ratio_text
 from cohort.models.result import check_conf_level, tidy_regression
 from cohort.models.summary import Summary, estimate_table, left_out_text, notes_text
@@ -96,6 +99,10 @@ class OddsRatio:
         Newton steps.
     references : mapping of str to str
         Reference category of each categorical term.
+    predictors : mapping of str to Predictor
+        Coefficients that predict risks, by correction, the default first; empty where nothing does.
+    coding : Coding
+        How covariates were coded, for predictions.
     left_out : tuple of (str, str, int)
         Column, reason and number of patients left out.
     notes : tuple of str
@@ -139,6 +146,8 @@ class OddsRatio:
     intercept_sd: float
     iterations: int
     references: Mapping[str, str]
+    predictors: Mapping[str, Predictor]
+    coding: Coding
     left_out: tuple[tuple[str, str, int], ...]
     notes: tuple[str, ...]
     acknowledged: tuple[str, ...]
@@ -218,6 +227,44 @@ class OddsRatio:
                 "acknowledged": [", ".join(self.acknowledged)],
             }
         )
+
+    def predict(
+        self,
+        frame: pd.DataFrame,
+        correction: Literal["flic", "flac", "none"] | None = None,
+        conf_level: float | None = None,
+    ) -> pd.DataFrame:
+        """Predict risks of the outcome.
+
+        Firth's penalty pulls predicted risks towards one half, so that on average they exceed a small observed
+        share. FLIC, the default there, refits the intercept and keeps the odds ratios; FLAC refits all coefficients
+        with a covariate for the penalty's pseudo-observations. With both the mean predicted risk of the patients
+        fitted is the observed share.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Patients with the columns of the formula; their outcomes are not needed.
+        correction : {'flic', 'flac', 'none'}, optional
+            ``flic`` after ``firth`` by default, with which all go; ``none`` otherwise.
+        conf_level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        DataFrame
+            ``estimate, std_error`` (of the risk), ``conf_low, conf_high`` (Wald limits of the log odds, moved back),
+            ``reason``; index as ``frame``, missing where a covariate is.
+
+        Raises
+        ------
+        EstimationError
+            After ``exact``, ``conditional`` and ``random_intercept``, which have no intercept that is known; for a
+            category the fit has not seen.
+        """
+        predictor = choose_predictor(self.predictors, correction, self.method)
+        level = self.conf_level if conf_level is None else check_conf_level(conf_level)
+        return predicted_risks(predictor, self.coding, frame, float(self.df.min()), level)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the odds ratios as a forest plot.
