@@ -180,7 +180,7 @@ def odds_ratio(
         iterations=found.iterations,
         references=design.references,
         predictors=found.predictors,
-        coding=coding_of(parsed, design, data),
+        coding=coding_of(parsed, design),
         left_out=rows.left_out,
         notes=(*notes, *weight_notes_of(weights), *found.notes),
         acknowledged=guards,
