@@ -9,6 +9,7 @@ import pandas as pd
 
 from cohort.errors import EstimationError
 from cohort.estimators.clustered_logistic import resting_on_one_cluster
+from cohort.estimators.firth_prediction import Predictor
 from cohort.estimators.weighted_logistic import fit_weighted_logistic
 from cohort.models.given_weights import GivenWeights, weights_of_rows
 from cohort.models.odds_ratio_checks import Plan, Rows, check_fit
@@ -90,4 +91,5 @@ def fit_weighted(plan: Plan, rows: Rows, outcome: str, conf_level: float) -> Est
         statistic_global=statistic,
         p_value_global=p_value,
         iterations=fit.iterations,
+        predictors={"none": Predictor(fit.estimate, covariance)},
     )

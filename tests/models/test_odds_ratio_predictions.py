@@ -89,6 +89,17 @@ def test_estimating_equations_predict_with_t_limits():
     )
 
 
+def test_weighted_fits_predict_with_the_robust_variance():
+    fit = odds_ratio("severe ~ age10", DATA.assign(w=1.0 + DATA["flair"]), weights="w")
+    found = fit.predict(NEW)
+    X = np.column_stack([np.ones(3), NEW["age10"]])
+    error = np.sqrt(np.einsum("ij,jk,ik->i", X, fit.covariance, X))
+    np.testing.assert_allclose(found["estimate"], expit(X @ fit.estimate), rtol=1e-12)
+    np.testing.assert_allclose(
+        found["conf_low"], expit(X @ fit.estimate - 1.959963984540054 * error), rtol=1e-12
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "problem", "remedy"),
     [
