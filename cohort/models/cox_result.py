@@ -18,6 +18,7 @@ from cohort.estimators.kaplan_meier import ConfType
 from cohort.estimators.proportional_hazards import TRANSFORMS, Transform
 from cohort.format import fixed
 from cohort.models.cox_arrays import CoxRecipe
+from cohort.models.cox_diagnostics import Residual, draw_proportional_hazards, residual_frame
 from cohort.models.cox_inputs import baseline_rows
 from cohort.models.new_rows import Coding
 from cohort.models.predicted import (
@@ -33,6 +34,8 @@ from cohort.models.summary import Summary, estimate_table, left_out_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from cohort.study.endpoints import Endpoint
 
 FloatArray = NDArray[np.float64]
 Limits = Literal["wald", "profile"]
@@ -245,6 +248,68 @@ class CoxRegression:
                 "p_value": test.p_value,
             }
         )
+
+    def plot_proportional_hazards(
+        self,
+        endpoint: Endpoint,
+        term: str | None = None,
+        data: pd.DataFrame | None = None,
+        *,
+        transform: Transform = "km",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw how a log hazard ratio moves with time: scaled Schoenfeld residuals and their smooth.
+
+        Parameters
+        ----------
+        endpoint : Endpoint
+            The endpoint the fit was made from; a result keeps no patients.
+        term : str, optional
+            Term, or ``term[level]``; needed when there are several coefficients.
+        data : DataFrame, optional
+            The ``data`` the fit was made from.
+        transform : {'km', 'identity', 'rank', 'log'}, default='km'
+            Function of time by which the axis is spaced.
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        Axes
+            The axes drawn on; a level curve means proportional hazards.
+        """
+        return draw_proportional_hazards(self, endpoint, term, data, transform, ax)
+
+    def residuals(
+        self, endpoint: Endpoint, kind: Residual = "martingale", data: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """Compute residuals of every row used, from the endpoint the fit was made from.
+
+        A result keeps no patients, so they are taken again, and refused when they are not those of the fit.
+
+        Parameters
+        ----------
+        endpoint : Endpoint
+            The endpoint the fit was made from.
+        kind : str, default='martingale'
+            ``martingale`` (events minus expected), ``deviance``, ``score``, ``dfbeta`` (about how far a
+            coefficient would move without the row), ``schoenfeld`` or ``scaled_schoenfeld`` (of events only).
+        data : DataFrame, optional
+            The ``data`` the fit was made from.
+
+        Returns
+        -------
+        DataFrame
+            One row per row used, by its index label (a patient with several rows has several: sum them by label);
+            Schoenfeld residuals one row per event, with ``time``. A row of weight zero is missing. ``dfbeta`` is
+            multiplied by the weight, ``score`` and ``schoenfeld`` are not, as R ``residuals.coxph``.
+
+        Raises
+        ------
+        EstimationError
+            For an unknown kind, or when these are not the patients of the fit.
+        """
+        return residual_frame(self, endpoint, kind, data)
 
     def baseline_hazard(self, centered: bool = False) -> pd.DataFrame:
         """Return the cumulative hazard of a patient whose covariates are all zero or at their reference.
