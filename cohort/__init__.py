@@ -49,6 +49,7 @@ _WHERE = {
     "recurrent": "cohort.models.recurrent",
     "mean_cumulative_count": "cohort.models.mean_cumulative_count",
     "interval_censored": "cohort.models.interval_censored",
+    "parametric_survival": "cohort.models.parametric_survival",
     "odds_ratio": "cohort.models.odds_ratio",
     "ordinal": "cohort.models.ordinal",
     "proportion": "cohort.models.proportion",

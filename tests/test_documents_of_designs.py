@@ -13,7 +13,7 @@ import cohort
 DOCS = Path(cohort.__file__).resolve().parents[1] / "docs"
 
 
-@pytest.mark.parametrize("name", ["recurrent-and-interval"])
+@pytest.mark.parametrize("name", ["recurrent-and-interval", "parametric-models"])
 def test_the_blocks_run(name: str) -> None:
     text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

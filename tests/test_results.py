@@ -120,6 +120,7 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: co.interval_censored("seen", "days", looked(), by="product", seed=1, replicates=40),
         "axi-cel",
     ),
+    "parametric_survival": (lambda: co.parametric_survival(survival(), "age_years + product"), "product"),
     "cumulative_incidence": (lambda: co.cumulative_incidence(competing(), by="product"), "axi-cel"),
     "odds_ratio": (lambda: co.odds_ratio("severe_icans ~ flair_deep + age_years", frame()), "age_years"),
     "odds_ratio_firth": (

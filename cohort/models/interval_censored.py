@@ -1,270 +1,62 @@
-"""Times known between two looks: the curve that is most likely, without assumptions on its shape."""
+"""Times known between two looks: the curve that is most likely, or a parametric regression."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import overload
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2
+from numpy.typing import NDArray
 
 from cohort.errors import EstimationError
+from cohort.estimators.survival_families import FAMILIES, Distribution
 from cohort.estimators.turnbull import bootstrap_bounds, score_test, turnbull
-from cohort.format import fixed, p_value
-from cohort.models.curves import check_times, excluded_rows, interval_text
+from cohort.models.cox_inputs import cautions
+from cohort.models.curves import excluded_rows
+from cohort.models.formula import parse_formula
 from cohort.models.groups import make_groups
 from cohort.models.interval_inputs import Intervals, read_intervals
-from cohort.models.interval_rows import IntervalGroup, quantile_row, survival_rows
+from cohort.models.interval_result import IntervalCensored
+from cohort.models.interval_rows import IntervalGroup
+from cohort.models.parametric_estimation import estimate_parametric
+from cohort.models.parametric_result import ParametricSurvival
 from cohort.models.result import check_conf_level
-from cohort.models.summary import Summary, left_out_text, notes_text
 from cohort.study.guards import acknowledged_guards, check_immortal_time, check_incorporation, resolve_facts
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-    from cohort.plots.time_axis import TimeUnit
+@overload
+def interval_censored(
+    lower: str,
+    upper: str,
+    data: pd.DataFrame,
+    by: str | None = ...,
+    conf_level: float = ...,
+    *,
+    formula: None = ...,
+    distribution: Distribution = ...,
+    seed: int | None = ...,
+    replicates: int = ...,
+    name: str | None = ...,
+    unit: str = ...,
+    acknowledge: str | Iterable[str] = ...,
+) -> IntervalCensored: ...
 
-FloatArray = NDArray[np.float64]
 
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class IntervalCensored:
-    """Survival from interval-censored times, of one or several groups.
-
-    Attributes
-    ----------
-    outcome : str
-        The event.
-    by : str
-        Column of the groups, empty for none.
-    groups : tuple of IntervalGroup
-        Estimates per group.
-    n : int
-        Patients.
-    statistic, df : float, int
-        Score test that the groups do not differ; NaN without groups.
-    replicates : int
-        Bootstrap samples behind the limits; 0 for none.
-    conf_level : float
-        Confidence level.
-    unit : str
-        Unit of time.
-    left_out : tuple of (str, str, int)
-        Column, reason and number of patients left out.
-    notes : tuple of str
-        What a reader should be told.
-    acknowledged : tuple of str
-        Guards that were overridden.
-    """
-
-    outcome: str
-    by: str
-    groups: tuple[IntervalGroup, ...]
-    n: int
-    statistic: float
-    df: int
-    replicates: int
-    conf_level: float
-    unit: str
-    left_out: tuple[tuple[str, str, int], ...]
-    notes: tuple[str, ...]
-    acknowledged: tuple[str, ...]
-
-    def tidy(self, conf_level: float | None = None, exponentiate: bool = False) -> pd.DataFrame:
-        """Return one row per group and interval that carries mass.
-
-        Parameters
-        ----------
-        conf_level : float, optional
-            Confidence level; that of the result by default.
-        exponentiate : bool, default=False
-            Without effect: probabilities are on their natural scale.
-
-        Returns
-        -------
-        DataFrame
-            ``strata, outcome, time_low, time`` (the event lies in (time_low, time]), ``estimate`` (probability of no
-            event by ``time``), ``std_error, conf_low, conf_high`` (bootstrap, missing without ``seed``), ``bound_low,
-            bound_high, reason``.
-        """
-        return self._frame(None, conf_level)
-
-    def at(self, times: ArrayLike, conf_level: float | None = None) -> pd.DataFrame:
-        """Return the probability of no event by given times.
-
-        Parameters
-        ----------
-        times : array-like
-            Times since the origin; sorted in the answer.
-        conf_level : float, optional
-            Confidence level; that of the result by default.
-
-        Returns
-        -------
-        DataFrame
-            Columns as in :meth:`tidy` but ``time_low``. Within an interval that carries mass the estimate is missing
-            and lies between ``bound_low`` and ``bound_high``.
-        """
-        return self._frame(check_times(times), conf_level)
-
-    def quantile(self, p: float = 0.5) -> pd.DataFrame:
-        """Return the interval in which a share of the patients has had the event.
-
-        Parameters
-        ----------
-        p : float, default=0.5
-            Share with the event; 0.5 for the median.
-
-        Returns
-        -------
-        DataFrame
-            ``strata, outcome, term`` (the share), ``bound_low, bound_high``, ``reason``.
-        """
-        if not 0 < p < 1:
-            raise EstimationError("p is no share", evidence=f"p={p!r}", remedy="write quantile(0.5)")
-        found = np.array([quantile_row(g, p) for g in self.groups])
-        return pd.DataFrame(
-            {
-                "strata": [g.name for g in self.groups],
-                "outcome": self.outcome,
-                "term": f"{p:g}",
-                "bound_low": found[:, 0],
-                "bound_high": found[:, 1],
-                "reason": np.where(np.isnan(found[:, 0]), "not reached", ""),
-            }
-        )
-
-    def glance(self) -> pd.DataFrame:
-        """Return one row about the whole result.
-
-        Returns
-        -------
-        DataFrame
-            ``n, n_event, n_missing, log_likelihood, statistic, df, p_value`` (score test of the groups), ``method,
-            conf_level, unit, acknowledged``.
-        """
-        return pd.DataFrame(
-            {
-                "n": [self.n],
-                "n_event": [self._events()],
-                "n_missing": [sum(n for _, _, n in self.left_out)],
-                "log_likelihood": [sum(g.fit.log_likelihood for g in self.groups)],
-                "statistic": [self.statistic],
-                "df": [self.df],
-                "p_value": [chi2.sf(self.statistic, self.df) if self.df else np.nan],
-                "method": [self._method()],
-                "conf_level": [self.conf_level],
-                "unit": [self.unit],
-                "acknowledged": [", ".join(self.acknowledged)],
-            }
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curves; rectangles where the event lies between two looks.
-
-        Parameters
-        ----------
-        ax : Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        Axes
-            The axes.
-        """
-        from cohort.plots.curves import readable
-        from cohort.plots.interval_curve import plot_interval_curve
-
-        return plot_interval_curve(
-            self.tidy(),
-            {g.name: g.last_time for g in self.groups},
-            ax=ax,
-            unit=cast("TimeUnit", self.unit),
-            ylabel=f"Free of {readable(self.outcome)} (%)",
-        )
-
-    def text(self, term: str = "", time: float | None = None) -> str:
-        """Return a sentence fragment: the probability of no event by a time.
-
-        Parameters
-        ----------
-        term : str, default=''
-            Name of the group; empty when there are none.
-        time : float, optional
-            Time since the origin; the end of the group's last interval by default.
-
-        Returns
-        -------
-        str
-            The fragment; with bounds in place of an estimate where the time lies within an interval.
-        """
-        named = [g for g in self.groups if g.name == term]
-        if not named:
-            raise EstimationError(
-                f"there is no group {term!r}",
-                evidence=f"groups: {', '.join(g.name for g in self.groups)}",
-                remedy="name one of them",
-            )
-        right = named[0].fit.right
-        when = float(right[np.isfinite(right)][-1]) if time is None else float(time)
-        row = survival_rows(named[0], self.outcome, np.array([when]), self.conf_level).iloc[0]
-        low, high = 100 * float(row["conf_low"]), 100 * float(row["conf_high"])
-        limits = f" ({100 * self.conf_level:g}% CI {interval_text(low, high, 1)})" if self.replicates else ""
-        value = f"{fixed(100 * float(row['estimate']), 1)}%"
-        if np.isnan(row["estimate"]):
-            ends = (fixed(100 * float(row[name]), 1) for name in ("bound_low", "bound_high"))
-            value = "between {}% and {}%".format(*ends)
-        group = f" in {term}" if term else ""
-        return f"free of {self.outcome.replace('_', ' ')}{group} {value}{limits} at {when:g} {self.unit}"
-
-    def __repr__(self) -> str:
-        return self._summary().text()
-
-    def _repr_html_(self) -> str:
-        return self._summary().html()
-
-    def _summary(self) -> Summary:
-        medians = self.quantile()
-        spans = zip(medians["bound_low"], medians["bound_high"], strict=True)
-        kinds = ("exact", "between two looks", "before the first", "not yet")
-        cells = {
-            self.by or "group": [g.name or "all" for g in self.groups],
-            "n": [f"{g.fit.n:g}" for g in self.groups],
-            **{kind: [f"{g.counts[k]}" for g in self.groups] for k, kind in enumerate(kinds)},
-            f"median ({self.unit})": [
-                "not reached" if np.isnan(a) else f"{b:g}" if a == b else f"({a:g}, {b:g}]" for a, b in spans
-            ],
-        }
-        test = ""
-        if self.df:
-            test = f"score test P{p_value(float(chi2.sf(self.statistic, self.df)))} ({self.df} df)"
-        facts = (
-            ("method", self._method()),
-            ("groups", test),
-            ("patients", f"{self.n}, {self._events()} with the event"),
-            ("left out", left_out_text(self.left_out)),
-            ("notes", notes_text(self.acknowledged, self.notes)),
-        )
-        by = f", by {self.by}" if self.by else ""
-        sentence = (
-            f"Probability of no {self.outcome.replace('_', ' ')} yet, times known between two looks{by}"
-        )
-        return Summary(sentence, facts, pd.DataFrame(cells))
-
-    def _method(self) -> str:
-        limits = f"{self.replicates} bootstrap samples" if self.replicates else "no limits (give seed=)"
-        return f"nonparametric maximum likelihood (Turnbull), {limits}"
-
-    def _events(self) -> int:
-        return sum(sum(g.counts[:3]) for g in self.groups)
-
-    def _frame(self, times: FloatArray | None, conf_level: float | None) -> pd.DataFrame:
-        level = self.conf_level if conf_level is None else check_conf_level(conf_level)
-        frames = [survival_rows(g, self.outcome, times, level) for g in self.groups]
-        return pd.concat(frames, ignore_index=True)
+@overload
+def interval_censored(
+    lower: str,
+    upper: str,
+    data: pd.DataFrame,
+    by: None = ...,
+    conf_level: float = ...,
+    *,
+    formula: str,
+    distribution: Distribution = ...,
+    name: str | None = ...,
+    unit: str = ...,
+    acknowledge: str | Iterable[str] = ...,
+) -> ParametricSurvival: ...
 
 
 def interval_censored(
@@ -274,12 +66,14 @@ def interval_censored(
     by: str | None = None,
     conf_level: float = 0.95,
     *,
+    formula: str | None = None,
+    distribution: Distribution = "weibull",
     seed: int | None = None,
     replicates: int = 500,
     name: str | None = None,
     unit: str = "days",
     acknowledge: str | Iterable[str] = (),
-) -> IntervalCensored:
+) -> IntervalCensored | ParametricSurvival:
     """Estimate when an event happens that is only known to lie between two looks at the patient.
 
     Onset of ICANS lies after the last assessment without and up to the first one with it. To take the first day with
@@ -299,6 +93,10 @@ def interval_censored(
         Column whose categories are the groups; known at the origin.
     conf_level : float, default=0.95
         Confidence level.
+    formula : str, optional
+        Covariates of a parametric regression, in place of curves.
+    distribution : str, default='weibull'
+        Its distribution, as for :func:`cohort.parametric_survival`.
     seed : int, optional
         Seed of the bootstrap; without it there are no limits.
     replicates : int, default=500
@@ -312,8 +110,8 @@ def interval_censored(
 
     Returns
     -------
-    IntervalCensored
-        Probabilities with ``tidy()``, ``at()``, ``quantile()``, ``plot()``.
+    IntervalCensored or ParametricSurvival
+        Probabilities with ``tidy()``, ``at()``, ``quantile()``, ``plot()``; with ``formula`` a parametric model.
 
     Raises
     ------
@@ -358,16 +156,36 @@ def interval_censored(
     level = check_conf_level(conf_level)
     names = acknowledged_guards(acknowledge)
     read = read_intervals(lower, upper, data, name, unit)
-    own = read.endpoint
-    used = [] if by is None else [by]
-    about = [lower, upper, own.name, f"{own.name}_grade"]
-    facts = resolve_facts([*used, *about], own, None)
-    notes = [
-        *check_immortal_time(used, own, facts, names),
+    if formula is not None and (by is not None or seed is not None):
+        raise EstimationError(
+            "by= and seed= are for curves, formula= is for a regression",
+            evidence=f"by={by!r}, seed={seed!r}, formula={formula!r}",
+            remedy="leave by= and seed= out, or formula=",
+        )
+    used = [by] if by is not None else [] if formula is None else list(parse_formula(formula).columns)
+    about = [lower, upper, read.endpoint.name, f"{read.endpoint.name}_grade"]
+    facts = resolve_facts([*used, *about], read.endpoint, None)
+    notes = (
+        *check_immortal_time(used, read.endpoint, facts, names),
         *check_incorporation(used, about, facts, names),
-    ]
+    )
+    if formula is not None:
+        return _regression(read, formula, distribution, notes, level, names)
+    return _curves(read, by, seed, replicates, notes, level, names)
+
+
+def _curves(
+    read: Intervals,
+    by: str | None,
+    seed: int | None,
+    replicates: int,
+    notes: tuple[str, ...],
+    level: float,
+    names: tuple[str, ...],
+) -> IntervalCensored:
+    own = read.endpoint
     grouped = make_groups(own, by)
-    notes += [f"no patients: {', '.join(grouped.empty)}"] if grouped.empty else []
+    empty = (f"no patients: {', '.join(grouped.empty)}",) if grouped.empty else ()
     if seed is not None and replicates < 2:
         raise EstimationError(
             "a bootstrap needs samples", evidence=f"replicates={replicates}", remedy="write replicates=500"
@@ -389,9 +207,37 @@ def interval_censored(
         df=df,
         replicates=0 if seed is None else replicates,
         conf_level=level,
-        unit=unit,
+        unit=own.unit,
         left_out=(*excluded_rows(own), *grouped.left_out),
-        notes=tuple(notes),
+        notes=(*notes, *empty),
+        acknowledged=names,
+    )
+
+
+def _regression(
+    read: Intervals,
+    formula: str,
+    distribution: Distribution,
+    notes: tuple[str, ...],
+    level: float,
+    names: tuple[str, ...],
+) -> ParametricSurvival:
+    own = read.endpoint
+    times = (np.maximum(read.lower, 0.0), read.upper, None)
+    made = estimate_parametric(own, formula, None, times, distribution, None, False)
+    exact, between, early, late = read.counts(made.rows)
+    width = len(made.terms) - 1 - len(FAMILIES[distribution].parameters)
+    known = f"known exactly {exact}, between two looks {between}, before the first {early}, not yet {late}"
+    return ParametricSurvival(
+        outcome=own.name,
+        formula=formula,
+        distribution=distribution,
+        estimate=made,
+        n_event=exact + between + early,
+        competing=False,
+        conf_level=level,
+        unit=own.unit,
+        notes=(known, *notes, *cautions(exact + between + early, width, False, False)),
         acknowledged=names,
     )
 
