@@ -16,7 +16,7 @@ from cohort.estimators.robust_variance import grouped_variance
 from cohort.estimators.survival_families import FAMILIES, Distribution
 from cohort.models.cox_inputs import cluster_codes
 from cohort.models.curves import count_patients, excluded_rows
-from cohort.models.design import Design, align_columns, build_design
+from cohort.models.design import Design, build_design
 from cohort.models.formula import parse_formula
 from cohort.models.new_rows import Coding, coding_of
 
@@ -130,7 +130,7 @@ def estimate_parametric(
         terms=("Intercept", *design.terms, *parameters),
         levels=("", *design.levels, *("" for _ in parameters)),
         references=dict(design.references),
-        coding=None if parsed is None else coding_of(parsed, design, _frame(parsed.columns, endpoint, data)),
+        coding=None if parsed is None else coding_of(parsed, design),
         n=count_patients(endpoint, design.rows) if several else len(design.rows),
         n_rows=len(design.rows),
         n_missing=design.n_missing,
@@ -138,10 +138,6 @@ def estimate_parametric(
         left_out=(*excluded_rows(endpoint), *design.left_out),
         rows=design.rows,
     )
-
-
-def _frame(columns: Sequence[str], endpoint: Endpoint, data: pd.DataFrame | None) -> pd.DataFrame:
-    return align_columns(list(columns), data, endpoint)[0]
 
 
 def _design(
@@ -168,6 +164,8 @@ def _design(
         terms=(),
         levels=(),
         references={},
+        categories={},
+        spec=None,
         rows=np.arange(n),
         index=endpoint.index,
         columns=(),
