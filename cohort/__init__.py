@@ -55,6 +55,7 @@ _WHERE = {
     "proportion": "cohort.models.proportion",
     "two_by_two": "cohort.models.two_by_two",
     "agreement": "cohort.models.agreement",
+    "trend": "cohort.models.trend",
     "mantel_haenszel": "cohort.models.mantel_haenszel",
     "diagnostic_accuracy": "cohort.models.diagnostic_accuracy",
     # judging published scores
