@@ -161,6 +161,8 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "ordinal": (lambda: co.ordinal("status ~ product + age_years", frame()), "product"),
     "proportion": (lambda: co.proportion("flair_deep", frame(), by="product"), "flair_deep[axi-cel]"),
     "proportion_counts": (lambda: co.proportion(2, 38), "proportion"),
+    "trend": (lambda: co.trend("status", "flair_deep", frame()), "slope"),
+    "trend_of_grades": (lambda: co.trend("flair_deep", "status", frame()), "slope"),
     "two_by_two": (lambda: co.two_by_two("flair_deep", "severe_icans", data=frame()), "odds_ratio"),
     "association_screen": (
         lambda: co.association_screen(["flair_deep", "age_years"], ["severe_icans", "status"], frame()),
@@ -242,7 +244,7 @@ ON_NATURAL_SCALE |= {"association_screen", "precision", "power_proportions", "po
 ON_NATURAL_SCALE |= {"power_time_dependent"}
 ON_NATURAL_SCALE |= {"mantel_haenszel"}
 ON_NATURAL_SCALE |= {"missing_patterns"}
-ON_NATURAL_SCALE |= {"proportion", "proportion_counts"}
+ON_NATURAL_SCALE |= {"proportion", "proportion_counts", "trend", "trend_of_grades"}
 ON_NATURAL_SCALE |= {"balance"}
 ON_NATURAL_SCALE |= {"imaging_reclassification"}
 ON_NATURAL_SCALE |= {"time_dependent_auc", "brier_score"}

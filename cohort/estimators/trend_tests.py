@@ -90,9 +90,10 @@ def trend_slope(table: IntArray, row_scores: FloatArray, column_scores: FloatArr
     if (leverage >= 1 - 1e-12).any():
         return Slope(slope, math.nan, "a single patient decides the slope: no robust standard error")
     squares = (table * (y - slope * x[:, None]) ** 2).sum(axis=1)
-    if squares.sum() <= 1e-24 * max(float(table.sum(axis=0) @ y**2), 1e-300):
-        return Slope(slope, math.nan, "all patients lie on the line: no standard error")
-    return Slope(slope, math.sqrt(float(x**2 @ (squares / (1 - leverage) ** 2))) / spread, "")
+    variance = float(x**2 @ (squares / (1 - leverage) ** 2)) / spread**2
+    if variance <= 1e-24 * float(table.sum(axis=0) @ y**2) / spread:
+        return Slope(slope, math.nan, "no scatter about the line: no robust standard error")
+    return Slope(slope, math.sqrt(variance), "")
 
 
 def cochran_armitage(table: IntArray, scores: FloatArray, random: int = 0, seed: int = 0) -> TrendTest:

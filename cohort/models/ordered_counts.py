@@ -96,6 +96,8 @@ def count_ordered(
     if score == outcome:
         raise EstimationError("a column is used twice", evidence=score, remedy="compare two columns")
     columns, _ = align_columns([score, outcome], data, None)
+    if columns.empty:
+        raise EstimationError("the frame has no rows", remedy="check the filter that made this frame")
     check_one_row_each(data, what)
     said = check_incorporation([score], [outcome], resolve_facts([score, outcome], None, data), acknowledged)
     said = (*said, *check_systems([score], data, acknowledged), *check_systems([outcome], data, acknowledged))

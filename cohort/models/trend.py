@@ -161,7 +161,7 @@ class Trend:
         """
         if self.counts.binary:
             return self._plot_risks(ax, labels)
-        from cohort.plots.curves import readable
+        from cohort.plots.curves import readable, wrapped
         from cohort.plots.grade_bars import plot_grade_bars
 
         grades = self.counts.column_labels
@@ -172,9 +172,9 @@ class Trend:
                 evidence=f"{len(grades)} levels, at most {_DRAWN_GRADES}",
                 remedy="join levels for the figure",
             )
-        title = readable(self.outcome)
+        xlabel = "Patients (%)"
         if not numeric:
-            title += f" ({', '.join(f'{i} {g}' for i, g in enumerate(grades))})"
+            xlabel += "\n" + wrapped(", ".join(f"{i} {g}" for i, g in enumerate(grades)), 60)
         shown = grades if numeric else [str(i) for i in range(len(grades))]
         r, c = self.counts.table.shape
         frame = pd.DataFrame(
@@ -184,7 +184,8 @@ class Trend:
                 "n": self.counts.table.ravel(),
             }
         )
-        return _named(plot_grade_bars(frame, ax=ax, labels=labels, title=title), self.score)
+        title = _capital(readable(self.outcome))
+        return _named(plot_grade_bars(frame, ax=ax, labels=labels, title=title, xlabel=xlabel), self.score)
 
     def _plot_risks(self, ax: Axes | None, labels: Mapping[str, str] | None) -> Axes:
         from cohort.plots.curves import readable
@@ -203,7 +204,7 @@ class Trend:
                 "n": n,
             }
         )
-        xlabel = f"{readable(self.outcome)} (%) with {100 * self.conf_level:g}% CI"
+        xlabel = f"{_capital(readable(self.outcome))} (%) with {100 * self.conf_level:g}% CI"
         ax = plot_proportions(frame, ax=ax, labels=labels, conf_level=self.conf_level, xlabel=xlabel)
         return _named(ax, self.score)
 
@@ -393,10 +394,13 @@ def _named(ax: Axes, score: str) -> Axes:
     from cohort.plots import layout
     from cohort.plots.curves import readable
 
-    words = readable(score)
-    ax.set_ylabel(words[:1].upper() + words[1:], labelpad=4)
+    ax.set_ylabel(_capital(readable(score)), labelpad=4)
     layout.fit(ax)
     return ax
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _nothing_varies(score: str, outcome: str, counts: OrderedCounts) -> str:
