@@ -99,6 +99,68 @@ for (name in names(fits)) {
   }
 }
 
+# The smooth of plot.cox.zph, by its own steps: natural spline with intercept, knots from points and grid together.
+course <- function(name, fit, j, transform) {
+  zph <- cox.zph(fit, transform = transform, terms = FALSE)
+  grid <- seq(min(zph$x), max(zph$x), length.out = 40)
+  basis <- ns(c(grid, zph$x), df = 4, intercept = TRUE)
+  X <- basis[-(1:40), ]
+  P <- basis[1:40, ]
+  estimate <- P %*% qr.coef(qr(X), zph$y[, j])
+  variance <- diag(P %*% solve(crossprod(X)) %*% t(P)) * zph$var[j, j]
+  for (k in c(1, 8, 20, 33, 40)) {
+    add(name, paste0("course_", transform), k, estimate[k])
+    add(name, paste0("course_", transform, "_std_error"), k, sqrt(variance[k]))
+  }
+}
+for (transform in c("km", "identity", "log")) course("efron", fits$efron, 2, transform)
+
+# Splines and interactions: the likelihood, and log hazard ratios of ages against 60.
+curve_of <- function(name, fit) {
+  add(name, "log_likelihood", "", fit$loglik[2])
+  ages <- c(40, 50, 75)
+  X <- model.matrix(delete.response(terms(fit)), data.frame(age = c(60, ages), sex = factor("male", c("female", "male"))),
+                    xlev = fit$xlevels)[, -1]
+  D <- sweep(X[-1, ], 2, X[1, ])
+  for (k in 1:3) {
+    add(name, "log_ratio", ages[k], sum(D[k, ] * coef(fit)))
+    add(name, "log_ratio_std_error", ages[k], sqrt(sum(D[k, ] * (vcov(fit) %*% D[k, ]))))
+  }
+}
+curve_of("bs", model("Surv(stop, event) ~ bs(age, df = 4) + sex"))
+knots <- quantile(unique(d$age), c(1, 2) / 3)
+curve_of("ns", model("Surv(stop, event) ~ ns(age, knots = knots) + sex"))
+curve_of("bs_interaction", model("Surv(stop, event) ~ bs(age, df = 4) * sex"))
+curve_of("interaction", model("Surv(stop, event) ~ age * sex"))
+nested <- anova(model("Surv(stop, event) ~ sex"), model("Surv(stop, event) ~ bs(age, df = 4) + sex"))
+add("nested", "statistic", "", nested$Chisq[2])
+add("nested", "p_value", "", nested[["Pr(>|Chi|)"]][2])
+
+# Effects that change with time: tt(), and intervals of follow-up by survSplit.
+d$male <- as.integer(d$sex == "male")
+record_tt <- function(name, fit) {
+  for (j in seq_along(coef(fit))) {
+    add(name, "estimate", names(coef(fit))[j], coef(fit)[j])
+    add(name, "std_error", names(coef(fit))[j], sqrt(vcov(fit)[j, j]))
+  }
+  add(name, "log_likelihood", "", fit$loglik[2])
+}
+changing <- function(left, function_of_t, arguments = "", formula = "age + male + tt(male)") {
+  eval(parse(text = sprintf("coxph(%s ~ %s, data = d, tt = function(x, t, ...) x * %s, control = control%s)",
+                            left, formula, function_of_t, arguments)))
+}
+right_left <- "Surv(stop, event)"
+record_tt("tt_log", changing(right_left, "log(t)"))
+record_tt("tt_identity", changing(right_left, "t"))
+record_tt("tt_breslow", changing(right_left, "log(t)", ", ties = 'breslow'"))
+record_tt("tt_counting", changing("Surv(start, stop, event)", "log(t)"))
+record_tt("tt_strata", changing(right_left, "log(t)", "", "age + male + tt(male) + strata(stratum)"))
+record_tt("tt_weights", changing(right_left, "log(t)", ", weights = weight, robust = FALSE"))
+record_tt("tt_age", changing(right_left, "log(t)", "", "age + male + tt(age)"))
+split <- survSplit(Surv(stop, event) ~ age + male + row, d, cut = c(10, 40), episode = "period", start = "from")
+record_tt("tt_steps", coxph(Surv(from, stop, event) ~ age + I(male * (period == 1)) + I(male * (period == 2)) +
+                              I(male * (period == 3)), split, control = control))
+
 # Cumulative incidence of a Fine-Gray model.
 x <- model.matrix(~ age + sex + ldh, d)[, -1]
 fine_gray <- crr(d$stop, d$status, x, gtol = 1e-14)
