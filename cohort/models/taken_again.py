@@ -86,6 +86,7 @@ def take_again(fit: CoxRegression, endpoint: Endpoint, data: pd.DataFrame | None
             (again.time, known.time),
             (again.centered, known.centered),
             (again.mean_hazard, known.mean_hazard),
+            (again.center, known.center),
         )
     )
     if not same:
