@@ -1,4 +1,4 @@
-"""The blocks of the documents on screens, registries and sample size run as written, in order."""
+"""The blocks of the documents on estimates run as written, in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,20 @@ DOCS = Path(cohort.__file__).resolve().parents[1] / "docs"
 
 
 @pytest.mark.parametrize(
-    "name", ["screens", "several-registries", "sample-size", "missing-data", "prediction", "tables-of-counts"]
+    "name",
+    [
+        "curves-and-states",
+        "diagnostic-accuracy",
+        "missing-data",
+        "ordinal-grades",
+        "parametric-models",
+        "prediction",
+        "recurrent-and-interval",
+        "sample-size",
+        "screens",
+        "several-registries",
+        "tables-of-counts",
+    ],
 )
 def test_the_blocks_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

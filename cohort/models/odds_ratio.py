@@ -18,6 +18,7 @@ from cohort.models.odds_ratio_result import Correlation, Limits, Method, OddsRat
 from cohort.models.odds_ratio_weights import data_with_weights
 from cohort.models.result import check_conf_level
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging
 
 
 def odds_ratio(
@@ -60,7 +61,7 @@ def odds_ratio(
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``.
+        Guards to override: ``incorporation``, ``selective_imaging``.
     strata : str or sequence of str, optional
         Columns of the matched set (``conditional``) or of the strata (``exact``). Sets without both outcomes tell
         nothing; their patients are left out and counted.
@@ -87,6 +88,8 @@ def odds_ratio(
         patients; too few clusters; an exact distribution too large to compute; options that do not go together.
     IncorporationError
         When a covariate is part of the grade that the outcome measures.
+    SelectiveImagingError
+        When a finding is absent or present in patients who were not imaged.
 
     See Also
     --------
@@ -133,7 +136,11 @@ def odds_ratio(
     level = check_conf_level(conf_level)
     parsed = parse_formula(formula)
     facts = resolve_facts([*parsed.columns, *by, parsed.response], None, data)
-    notes = check_incorporation([*parsed.columns, *by], [parsed.response], facts, guards)
+    used = [*parsed.columns, *by, parsed.response]
+    notes = (
+        *check_incorporation([*parsed.columns, *by], [parsed.response], facts, guards),
+        *check_selective_imaging(used, data, guards),
+    )
     extra = [*by, *([] if cluster is None else [cluster])]
     if weights is not None:
         column, data = data_with_weights(weights, data, plan)

@@ -16,6 +16,7 @@ from cohort.models.one_row_each import check_one_row_each
 from cohort.models.ordinal_grades import MAX_GRADES, check_systems
 from cohort.models.summary import left_out_text
 from cohort.study.guards import check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -100,6 +101,7 @@ def count_ordered(
         raise EstimationError("the frame has no rows", remedy="check the filter that made this frame")
     check_one_row_each(data, what)
     said = check_incorporation([score], [outcome], resolve_facts([score, outcome], None, data), acknowledged)
+    said = (*said, *check_selective_imaging([score, outcome], data, acknowledged))
     said = (*said, *check_systems([score], data, acknowledged), *check_systems([outcome], data, acknowledged))
     coded = {score: as_scores(columns[score], scores), outcome: as_scores(columns[outcome])}
     columns, between = _with_intervals(columns, data, coded)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from cohort.estimators.prediction_scores import Scored
+from cohort.models.coding import LeftOut
 from cohort.models.prediction_inputs import JudgedPatients
 from cohort.models.result import wald
 
@@ -64,6 +65,22 @@ class ScoreRows:
                 "conf_low": np.maximum(self.estimate - z * se, low),
                 "conf_high": np.minimum(self.estimate + z * se, high),
                 "reason": list(self.reason),
+            }
+        )
+
+    def glance(
+        self, method: str, left_out: LeftOut, conf_level: float, unit: str, acknowledged: Sequence[str]
+    ) -> pd.DataFrame:
+        """Return one row about the whole: patients, events by the last time, and how it was estimated."""
+        return pd.DataFrame(
+            {
+                "n": [self.n],
+                "n_event": [int(self.counts[:, 1].max())],
+                "n_missing": [sum(n for _, _, n in left_out)],
+                "method": [method],
+                "conf_level": [conf_level],
+                "unit": [unit],
+                "acknowledged": [", ".join(acknowledged)],
             }
         )
 

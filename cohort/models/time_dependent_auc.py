@@ -114,17 +114,8 @@ class TimeDependentAUC:
         DataFrame
             ``n, n_event`` (by the last time), ``n_missing, method, conf_level, unit, acknowledged``.
         """
-        return pd.DataFrame(
-            {
-                "n": [self.rows.n],
-                "n_event": [int(self.rows.counts[:, 1].max())],
-                "n_missing": [sum(n for _, _, n in self.left_out)],
-                "method": ["cumulative/dynamic, inverse probability of censoring (Kaplan-Meier)"],
-                "conf_level": [self.conf_level],
-                "unit": [self.unit],
-                "acknowledged": [", ".join(self.acknowledged)],
-            }
-        )
+        method = "cumulative/dynamic, inverse probability of censoring (Kaplan-Meier)"
+        return self.rows.glance(method, self.left_out, self.conf_level, self.unit, self.acknowledged)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the areas with their limits against time.

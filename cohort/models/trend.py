@@ -335,7 +335,7 @@ def trend(
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``, ``mixed_scales``.
+        Guards to override: ``incorporation``, ``mixed_scales``, ``selective_imaging``.
 
     Returns
     -------
@@ -349,6 +349,8 @@ def trend(
         not whole, a patient has several rows, or nobody is left.
     IncorporationError
         When the exposure is part of the grade that the outcome measures, or the other way round.
+    SelectiveImagingError
+        When a finding is absent or present in patients who were not imaged.
     MixedScalesError
         When reported grades come from several grading systems.
 

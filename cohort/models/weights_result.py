@@ -226,6 +226,7 @@ class InverseProbabilityWeights:
         Axes
             The axes.
         """
+        from cohort.plots.curves import readable
         from cohort.plots.overlap import plot_overlap
 
         if group is not None and group not in self.groups:
@@ -248,7 +249,9 @@ class InverseProbabilityWeights:
             )
             for name, mask in ((self.groups[k], inside), (others, ~inside))
         ]
-        label = "Weight" if entropy else f"Probability of {self.exposure} {self.groups[k]}".replace("_", " ")
+        label = (
+            "Weight" if entropy else f"Probability of {readable(self.exposure)} {readable(self.groups[k])}"
+        )
         return plot_overlap(pd.concat(frames, ignore_index=True), ax=ax, xlabel=label)
 
     def text(self, term: str = "") -> str:

@@ -248,9 +248,8 @@ def _number_in(
             evidence=f"{twice} rows repeat {', '.join(shared)}",
             remedy="pass one row per patient, or give source and infusion_number in both frames",
         )
-    number = pd.Series(np.arange(len(table)), index=pd.MultiIndex.from_frame(table[shared].astype(object)))
-    wanted = pd.MultiIndex.from_frame(counts[shared].astype(object))
-    return table, number.index.get_indexer(wanted).astype(np.int64)
+    known, wanted = (pd.MultiIndex.from_frame(one[shared].astype(object)) for one in (table, counts))
+    return table, known.get_indexer(wanted).astype(np.int64)
 
 
 def _bounds(grid: Numbers, phase: Phase, lineage: Lineage) -> Bounds:

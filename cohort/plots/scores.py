@@ -9,7 +9,7 @@ import pandas as pd
 
 from cohort import palette, style
 from cohort.plots import layout
-from cohort.plots.curves import keys_in, require_columns, rows_of
+from cohort.plots.curves import keys_in, readable, require_columns, rows_of
 from cohort.plots.key import Swatch, draw_key
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def plot_scores(
         ax.set_ylabel(ylabel, labelpad=3)
         layout.fit(ax)
         key = [
-            Swatch(name, color, color, marker=_MARKERS[i % len(_MARKERS)])
+            Swatch(readable(name), color, color, marker=_MARKERS[i % len(_MARKERS)])
             for i, (name, color) in enumerate(zip(names, colors, strict=True))
         ]
         draw_key(ax, key, side="above")

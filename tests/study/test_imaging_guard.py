@@ -41,6 +41,8 @@ CALLS = {
     "ordinal": lambda data, **more: co.ordinal(
         "grade ~ flair_deep", data.assign(grade=np.arange(N) * 3 % 4), **more
     ),
+    "odds_ratio": lambda data, **more: co.odds_ratio(f"{OUTCOME} ~ flair_deep", data, **more),
+    "trend": lambda data, **more: co.trend("flair_deep", OUTCOME, data, permutations=20, **more),
     "screen": lambda data, **more: co.association_screen(["flair_deep"], [OUTCOME], data, **more),
     "accuracy": lambda data, **more: co.diagnostic_accuracy("flair_deep", OUTCOME, data, **more),
     "imaging_table": lambda data, **more: co.imaging_table(data, by=OUTCOME, findings=["flair_deep"], **more),
