@@ -112,8 +112,12 @@ class CompetingRiskError(GuardError):
     guard = "competing_risk"
 
 
-class SparseDataError(GuardError):
-    """Too few events for the model, or an empty cell."""
+class SparseDataError(GuardError, EstimationError):
+    """Separation or a monotone likelihood: an empty cell leaves no finite estimate.
+
+    Nothing can override it, because there is no number to print; the remedy is a method that has one. Few events
+    per parameter are a note of the result instead.
+    """
 
     guard = "sparse_data"
 

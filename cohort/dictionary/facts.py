@@ -36,6 +36,8 @@ class ColumnFacts:
         Name for tables and figures.
     unit : str
         Unit as printed, empty for unitless.
+    unequal_window : str
+        How the windows differ over which a peak, lowest value or count was taken; empty when they do not.
     """
 
     known: Known | None = None
@@ -44,6 +46,7 @@ class ColumnFacts:
     measures: tuple[str, ...] = ()
     label: str = ""
     unit: str = ""
+    unequal_window: str = ""
 
 
 class _Stored(dict[str, dict[str, object]]):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cohort.errors import EstimationError
+from cohort.errors import EstimationError, SparseDataError
 from cohort.estimators.collinearity import first_dependent
 from cohort.estimators.cox_problem import BLOCK, CoxProblem, no_information
 
@@ -331,13 +331,13 @@ def _total_information(problem: CoxProblem) -> float:
 
 def _monotone(
     problem: CoxProblem, info: FloatArray, null_information: FloatArray, remedy: str
-) -> EstimationError:
+) -> SparseDataError:
     """Name the columns along which the likelihood keeps rising: where least information is left."""
     root = np.sqrt(np.diag(null_information))
     _, vectors = np.linalg.eigh(info / np.outer(root, root))
     loading = np.abs(vectors[:, 0])
     columns = [problem.names[j] for j in np.flatnonzero(loading > 0.3 * loading.max()).tolist()]
-    return EstimationError(
+    return SparseDataError(
         f"monotone likelihood: the estimate of {', '.join(columns)} is infinite",
         evidence=f"{len(problem.sets.death)} events; at each the patient has the extreme value among those at risk",
         remedy=remedy,

@@ -16,6 +16,7 @@ from cohort.models.coding import as_scores, binary_reasons
 from cohort.models.design import align_columns, build_design
 from cohort.study.guards import check_incorporation, resolve_facts
 from cohort.study.imaging_guard import check_selective_imaging
+from cohort.study.window_guard import check_windows
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -107,6 +108,7 @@ def accuracy_rows(
     notes = (
         *check_incorporation(tests, [reference], facts, acknowledged),
         *check_selective_imaging([*tests, reference], data, acknowledged),
+        *check_windows([*tests, reference], facts, acknowledged),
     )
     positive, left_out, label = _tested(frame, tests, threshold)
     condition = three_state(frame[reference], "reference")

@@ -335,7 +335,7 @@ def association_screen(
     conf_level : float, default=0.95
         Confidence level of the limits, which are not adjusted for multiplicity.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``.
+        Guards to override: ``incorporation``, ``selective_imaging``, ``window``.
 
     Returns
     -------

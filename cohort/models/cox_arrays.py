@@ -17,6 +17,7 @@ from cohort.models.design import Design, build_design
 from cohort.models.formula import parse_formula
 from cohort.study.guards import check_immortal_time, check_incorporation, resolve_facts
 from cohort.study.imaging_guard import check_selective_imaging
+from cohort.study.window_guard import check_windows
 
 if TYPE_CHECKING:
     from cohort.study.endpoints import Endpoint
@@ -139,6 +140,7 @@ def check_timing(
             endpoint.frame if data is None else data,
             acknowledge,
         ),
+        *check_windows(recipe.covariates, facts, acknowledge),
     ]
 
 

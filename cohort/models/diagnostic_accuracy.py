@@ -76,7 +76,7 @@ def diagnostic_accuracy(
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``.
+        Guards to override: ``incorporation``, ``selective_imaging``, ``window``.
 
     Returns
     -------

@@ -32,6 +32,7 @@ from cohort.models.stratum_rows import stratum_rows
 from cohort.models.summary import Summary, left_out_text, notes_text
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
 from cohort.study.imaging_guard import check_selective_imaging, imaging_rates
+from cohort.study.window_guard import check_windows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -303,7 +304,7 @@ def mantel_haenszel(
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``.
+        Guards to override: ``incorporation``, ``selective_imaging``, ``window``.
 
     Returns
     -------
@@ -408,6 +409,7 @@ def _from_columns(
     notes = (
         *check_incorporation([exposure, *strata], [outcome], facts, acknowledged),
         *check_selective_imaging(wanted, data, acknowledged),
+        *check_windows(wanted, facts, acknowledged),
         *imaging_rates([exposure, outcome], data),
     )
     coded = {name: as_binary(columns[name]) for name in (exposure, outcome)}

@@ -19,6 +19,7 @@ from cohort.models.odds_ratio_weights import data_with_weights
 from cohort.models.result import check_conf_level
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
 from cohort.study.imaging_guard import check_selective_imaging
+from cohort.study.window_guard import check_windows
 
 
 def odds_ratio(
@@ -61,7 +62,7 @@ def odds_ratio(
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``, ``selective_imaging``.
+        Guards to override: ``incorporation``, ``selective_imaging``, ``window``.
     strata : str or sequence of str, optional
         Columns of the matched set (``conditional``) or of the strata (``exact``). Sets without both outcomes tell
         nothing; their patients are left out and counted.
@@ -140,6 +141,7 @@ def odds_ratio(
     notes = (
         *check_incorporation([*parsed.columns, *by], [parsed.response], facts, guards),
         *check_selective_imaging(used, data, guards),
+        *check_windows(used, facts, guards),
     )
     extra = [*by, *([] if cluster is None else [cluster])]
     if weights is not None:

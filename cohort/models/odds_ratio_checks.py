@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohort.errors import EstimationError
+from cohort.errors import EstimationError, SparseDataError
 from cohort.estimators.conditional_logistic import informative_sets, separating_within
 from cohort.estimators.logistic import LogisticFit, separating_columns
 from cohort.models.cox_inputs import stratum_codes
@@ -324,8 +324,8 @@ def check_sets(rows: Rows, outcome: str) -> None:
         raise _separated(named, rows, outcome, 'co.odds_ratio(..., method="exact", strata=...)')
 
 
-def _separated(named: Sequence[str], rows: Rows, outcome: str, remedy: str) -> EstimationError:
-    return EstimationError(
+def _separated(named: Sequence[str], rows: Rows, outcome: str, remedy: str) -> SparseDataError:
+    return SparseDataError(
         f"separation: {', '.join(named)} predicts {outcome} perfectly in some patients, so "
         "its maximum likelihood odds ratio is zero or infinite",
         evidence=f"{int(rows.y.sum())} of {len(rows.y)} patients with {outcome}",

@@ -17,6 +17,7 @@ from cohort.models.ordinal_grades import MAX_GRADES, check_systems
 from cohort.models.summary import left_out_text
 from cohort.study.guards import check_incorporation, resolve_facts
 from cohort.study.imaging_guard import check_selective_imaging
+from cohort.study.window_guard import check_windows
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -100,8 +101,10 @@ def count_ordered(
     if columns.empty:
         raise EstimationError("the frame has no rows", remedy="check the filter that made this frame")
     check_one_row_each(data, what)
-    said = check_incorporation([score], [outcome], resolve_facts([score, outcome], None, data), acknowledged)
+    facts = resolve_facts([score, outcome], None, data)
+    said = check_incorporation([score], [outcome], facts, acknowledged)
     said = (*said, *check_selective_imaging([score, outcome], data, acknowledged))
+    said = (*said, *check_windows([score, outcome], facts, acknowledged))
     said = (*said, *check_systems([score], data, acknowledged), *check_systems([outcome], data, acknowledged))
     coded = {score: as_scores(columns[score], scores), outcome: as_scores(columns[outcome])}
     columns, between = _with_intervals(columns, data, coded)

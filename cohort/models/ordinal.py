@@ -36,6 +36,7 @@ from cohort.models.ordinal_result import METHODS, Limits, Ordinal
 from cohort.models.result import check_conf_level
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
 from cohort.study.imaging_guard import check_selective_imaging
+from cohort.study.window_guard import check_windows
 
 _MEASURES = {
     "proportional_odds": "odds ratio of a higher grade",
@@ -91,7 +92,7 @@ def ordinal(
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``, ``mixed_scales``.
+        Guards to override: ``incorporation``, ``mixed_scales``, ``selective_imaging``, ``window``.
 
     Returns
     -------
@@ -145,6 +146,7 @@ def ordinal(
     facts = resolve_facts([*parsed.columns, *bounds], None, data)
     notes = check_incorporation(parsed.columns, bounds, facts, names) + check_systems(bounds, data, names)
     notes += check_selective_imaging(parsed.columns, data, names)
+    notes += check_windows(parsed.columns, facts, names)
     extra = [name for name in (cluster, weights) if name is not None]
     design = build_design(parsed.right, data, intercept=False, extra=[*bounds, *extra])
     variance = variance_of(design, cluster, weights)

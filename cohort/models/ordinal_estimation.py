@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from cohort.errors import EstimationError
+from cohort.errors import EstimationError, SparseDataError
 from cohort.estimators.ordinal_likelihood import (
     ContinuationRatio,
     CumulativeLogit,
@@ -258,7 +258,7 @@ def _checked(
         positions = infinite_directions(rows, sequential).tolist()
         names = _column_names(positions, rows, design, varying)
         if names:
-            raise EstimationError(
+            raise SparseDataError(
                 f"separation: {', '.join(names)} predicts the grade perfectly in some patients, so its maximum "
                 "likelihood odds ratio is zero or infinite",
                 evidence=f"{len(design.X)} patients",

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from cohort.dictionary.facts import ColumnFacts
-from cohort.errors import EstimationError, IncorporationError
+from cohort.errors import EstimationError, IncorporationError, WindowError
 from cohort.models.design import align_columns
 from cohort.models.one_row_each import check_one_row_each
 from cohort.models.screen_columns import ScreenColumn, screen_column
 from cohort.models.screen_pairs import FITTING, PairRule, pair_rule
 from cohort.study.guards import check_incorporation, resolve_facts
 from cohort.study.imaging_guard import check_selective_imaging
+from cohort.study.window_guard import check_windows
 
 FloatArray = NDArray[np.float64]
 
@@ -125,15 +126,16 @@ def _names(names: Sequence[str], what: str) -> list[str]:
 def _refused(
     left: Sequence[str], right: Sequence[str], facts: Mapping[str, ColumnFacts], acknowledged: tuple[str, ...]
 ) -> tuple[dict[tuple[str, str], str], tuple[str, ...]]:
-    """Ask the incorporation guard about each pair alone, so that one circle does not end the screen."""
+    """Ask the guards about each pair alone, so that one circle, or one unequal window, does not end the screen."""
     refused: dict[tuple[str, str], str] = {}
     notes: list[str] = []
     for exposure in left:
         for outcome in right:
             try:
                 notes += check_incorporation([exposure], [outcome], facts, acknowledged)
-            except IncorporationError as error:
-                refused[exposure, outcome] = f"refused, incorporation: {error.evidence}"
+                notes += check_windows([exposure, outcome], facts, acknowledged)
+            except (IncorporationError, WindowError) as error:
+                refused[exposure, outcome] = f"refused, {error.guard.replace('_', ' ')}: {error.evidence}"
     return refused, tuple(dict.fromkeys(notes))
 
 

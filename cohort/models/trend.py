@@ -335,7 +335,7 @@ def trend(
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``, ``mixed_scales``, ``selective_imaging``.
+        Guards to override: ``incorporation``, ``mixed_scales``, ``selective_imaging``, ``window``.
 
     Returns
     -------

@@ -32,6 +32,7 @@ from cohort.models.result import check_conf_level
 from cohort.models.summary import Summary, left_out_text, notes_text
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
 from cohort.study.imaging_guard import check_selective_imaging, imaging_rates
+from cohort.study.window_guard import check_windows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +45,7 @@ _PRINTED = (
     ("odds_ratio", "exact"),
     ("odds_ratio", "mid_p"),
 )
+
 _NAMES = {"risk_ratio": "risk ratio", "odds_ratio": "odds ratio", "risk_difference": "risk difference"}
 
 
@@ -239,7 +241,7 @@ def two_by_two(
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``.
+        Guards to override: ``incorporation``, ``selective_imaging``, ``window``.
 
     Returns
     -------
@@ -345,6 +347,7 @@ def _from_columns(
     notes = (
         *check_incorporation([exposure], [outcome], facts, acknowledged),
         *check_selective_imaging([exposure, outcome], data, acknowledged),
+        *check_windows([exposure, outcome], facts, acknowledged),
         *imaging_rates([exposure, outcome], data),
     )
     coded = {name: as_binary(columns[name]) for name in dict.fromkeys((exposure, outcome))}

@@ -129,8 +129,11 @@ def summarize(
             },
         },
     }
-    facts = ColumnFacts("daily", float(high), label=label) if take == "count" else None
-    return declare_facts(out, {name: facts or _facts(table, variable, float(high), label, printed)})
+    facts = ColumnFacts("daily", float(high), label=label)
+    if take != "count":
+        facts = _facts(table, variable, float(high), label, printed)
+    unequal = _unequal(before, observed, limit) if take in ("max", "min", "count") else ""
+    return declare_facts(out, {name: replace(facts, unequal_window=unequal)})
 
 
 def _check_request(
@@ -218,6 +221,18 @@ def _take(
 def _median(days: FloatArray) -> float | None:
     """Return the median length of observation; None when nobody or endless."""
     return float(np.median(days)) if len(days) and np.isfinite(days).all() else None
+
+
+def _unequal(before: str | None, observed: FloatArray, limit: FloatArray) -> str:
+    """Tell how windows that end on the patient's own day differ; empty when all have the same days."""
+    days = np.maximum(observed, 0.0)
+    if before is None or not len(days) or days.min() == days.max():
+        return ""
+    with_day, without = _median(days[np.isfinite(limit)]), _median(days[~np.isfinite(limit)])
+    said = f"median {with_day:g} days in {int(np.isfinite(limit).sum())} patients with {before}"
+    if without is None:
+        return said + ("" if np.isfinite(limit).all() else ", all later days in those without")
+    return f"{said}, {without:g} days in {int((~np.isfinite(limit)).sum())} without"
 
 
 def _facts(table: pd.DataFrame, variable: str, known_day: float, label: str, unit: str) -> ColumnFacts:
