@@ -16,6 +16,7 @@ _WHERE = {
     "read_source": "cohort.registry.source",
     "harmonize": "cohort.registry.harmonize",
     "Registry": "cohort.registry.registry",
+    "unit_blocks": "cohort.registry.unit_blocks",
     "simulate_registries": "cohort.simulate.registries",
     # neurotoxicity
     "grade_icans": "cohort.neurotox.icans",

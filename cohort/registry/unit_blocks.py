@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cohort.dictionary.expressions import evaluate, parse_expression
 from cohort.dictionary.mapping_model import Block, Rule
-from cohort.dictionary.read import Dictionary, Variable
+from cohort.dictionary.read import Dictionary, Variable, read_dictionary
 from cohort.dictionary.table_model import Category
 from cohort.registry.source import Source
 
@@ -48,7 +48,7 @@ class _Measured:
     analyte: Category | None
 
 
-def unit_blocks(sources: Iterable[Source], dictionary: Dictionary) -> pd.DataFrame:
+def unit_blocks(sources: Source | Iterable[Source], dictionary: Dictionary | None = None) -> pd.DataFrame:
     """Describe every column with a declared unit, block by block, and ask whether another unit fits better.
 
     Values that are impossible in the declared unit are tried in every other unit of its dimension. Where at
@@ -57,10 +57,10 @@ def unit_blocks(sources: Iterable[Source], dictionary: Dictionary) -> pd.DataFra
 
     Parameters
     ----------
-    sources : iterable of Source
+    sources : Source or iterable of Source
         Sources as read.
-    dictionary : Dictionary
-        Gives units and ranges.
+    dictionary : Dictionary, optional
+        Gives units and ranges; the packaged one by default.
 
     Returns
     -------
@@ -68,8 +68,15 @@ def unit_blocks(sources: Iterable[Source], dictionary: Dictionary) -> pd.DataFra
         One row per block and column: ``source, table, variable, source_column, where, unit``; first and last
         row of the block in the file (from 1), number and median of its values in the declared unit; how many are
         impossible in it, the unit they fit (empty for none), and how many of them it makes possible.
+
+    Examples
+    --------
+    >>> unit_blocks([]).columns[-3:].tolist()
+    ['n_implausible', 'fits_unit', 'n_fits']
     """
-    rows = [row for source in sources for row in _of_source(source, dictionary)]
+    known = dictionary or read_dictionary()
+    given = [sources] if isinstance(sources, Source) else sources
+    rows = [row for source in given for row in _of_source(source, known)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -143,6 +143,7 @@ def table_one(
     columns = _columns(plan)
     guard_notes = _incorporation([one.name for one in described], by, facts, acknowledge, plan)
     guard_notes += check_selective_imaging([one.name for one in described], data, acknowledge)
+    guard_notes += _windows([one.name for one in described], facts) if by else ()
     notes = (*_notes(described, plan), *guard_notes)
     texts = [title, *notes, *_texts(columns), *(row.label.text for top in rows for _, row in top.lines())]
     return Table(
@@ -235,6 +236,14 @@ def _incorporation(
     if plan.p:
         return tuple(f"{note[0].upper()}{note[1:]}." for note in notes)
     return ("Cerebral edema is part of the ICANS grade by definition.",) if notes else ()
+
+
+def _windows(names: Sequence[str], facts: Mapping[str, ColumnFacts]) -> tuple[str, ...]:
+    """Say which variables are not comparable between groups, because they were taken over unequal windows."""
+    unequal = ((facts[name].label or name, facts[name].unequal_window) for name in names if name in facts)
+    return tuple(
+        f"{label} was taken over windows of unequal length ({text})." for label, text in unequal if text
+    )
 
 
 def _columns(plan: Plan) -> tuple[Column, ...]:

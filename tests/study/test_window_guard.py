@@ -102,3 +102,10 @@ def test_columns_without_facts_pass_and_a_guard_must_exist():
     assert check_windows(["age_years"], {"age_years": ColumnFacts()}) == ()
     with pytest.raises(co.errors.StudyError, match='acknowledge="window"'):
         check_windows(["x"], {}, acknowledge="windows")
+
+
+def test_table_one_says_so():
+    data = linked()
+    table = co.table_one(data, by="severe_icans", variables=["peak_crp", "days"])
+    assert "was taken over windows of unequal length (median 4 days in 20 patients" in table.to_markdown()
+    assert "unequal length" not in co.table_one(data, variables=["peak_crp", "days"]).to_markdown()
