@@ -71,6 +71,8 @@ _WHERE = {
     "e_value": "cohort.models.e_value",
     "manski_bounds": "cohort.models.manski_bounds",
     "imaging_reclassification": "cohort.models.imaging_reclassification",
+    "imaging_coverage": "cohort.models.imaging_coverage",
+    "baseline_value": "cohort.models.baseline_value",
     "association_screen": "cohort.models.association_screen",
     "export_aggregates": "cohort.models.export_aggregates",
     "pool_registries": "cohort.models.pool_registries",

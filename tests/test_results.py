@@ -76,6 +76,19 @@ def pooled() -> Any:
     return co.pool_registries(folder)
 
 
+def scanned() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    data = frame()
+    status = rng.choice(["imaged", "not_imaged", "unknown"], N, p=[0.5, 0.4, 0.1])
+    change = rng.choice(["new", "pre_existing", "worse", "no_prior"], N)
+    return data.assign(
+        icans_grade_imaging_blind=rng.integers(0, 4, N),
+        mri_status=status,
+        baseline_mri=np.where(change == "no_prior", "no", "yes"),
+        flair_deep_change=pd.Series(change).where(data["flair_deep"] == "present"),
+    )
+
+
 def graded_icans() -> pd.DataFrame:
     rng = np.random.default_rng(4)
     rows = {"ice_score": rng.integers(0, 11, N), "edema_imaging": rng.choice(["none", "focal", "diffuse"], N)}
@@ -91,6 +104,11 @@ def graded_icans() -> pd.DataFrame:
 # Each: how the result is made, and a term (or group) its text() is about.
 RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "imaging_reclassification": (lambda: co.imaging_reclassification(graded_icans()), "upgraded"),
+    "imaging_coverage": (
+        lambda: co.imaging_coverage(scanned(), by=["product", "icans_grade_imaging_blind"]),
+        "axi-cel",
+    ),
+    "baseline_value": (lambda: co.baseline_value(scanned()), "flair_deep"),
     "cox": (lambda: co.cox(survival(), "age_years + product"), "age_years"),
     "cox_cause_specific": (lambda: co.cox(competing(), "product", event="nrm", robust=True), "product"),
     "cox_firth": (lambda: co.cox(survival(), "age_years + product", penalty="firth"), "product"),
@@ -231,7 +249,14 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         "age_years",
     ),
 }
-ON_NATURAL_SCALE = {"kaplan_meier", "cumulative_incidence", "two_by_two", "two_by_two_counts"}
+ON_NATURAL_SCALE = {
+    "imaging_coverage",
+    "baseline_value",
+    "kaplan_meier",
+    "cumulative_incidence",
+    "two_by_two",
+    "two_by_two_counts",
+}
 ON_NATURAL_SCALE |= {
     "e_value",
     "manski_bounds",
