@@ -24,6 +24,7 @@ _WHERE = {
     "grade_by_scale": "cohort.neurotox.other_scales",
     "icans_episodes": "cohort.neurotox.episodes",
     "mri_findings": "cohort.neurotox.mri",
+    "mri_timing": "cohort.neurotox.linkage",
     "lesion_load": "cohort.neurotox.lesion_load",
     "manifestations": "cohort.neurotox.manifestations",
     "manifestation_findings": "cohort.neurotox.manifestations",

@@ -18,6 +18,8 @@ DOCS = Path(cohort.__file__).resolve().parents[1] / "docs"
     [
         "curves-and-states",
         "diagnostic-accuracy",
+        "grading",
+        "imaging",
         "missing-data",
         "ordinal-grades",
         "parametric-models",

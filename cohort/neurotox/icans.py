@@ -26,6 +26,7 @@ from cohort.neurotox.icans_domains import (
     CAPD_MAX,
     CARTOX10_BANDS,
     DOMAINS,
+    EDEMA_IMAGING,
     ICE_ITEMS,
     ICE_MAX,
     PRESSURE_SIGNS,
@@ -66,6 +67,7 @@ def grade_icans(
     age_boundary: float = 12,
     unscanned: Literal["clinical", "unknown"] = "clinical",
     reported: Literal["fill", "ignore"] = "fill",
+    pres: Literal["ignore", "focal"] = "ignore",
 ) -> pd.DataFrame:
     """Grade every assessment by the ASTCT consensus, as bounds where the record leaves the grade open.
 
@@ -88,6 +90,10 @@ def grade_icans(
     reported : {'fill', 'ignore'}, default='fill'
         Whether a reported grade narrows what the domains leave open. Grades of other systems give an
         interval.
+    pres : {'ignore', 'focal'}, default='ignore'
+        Posterior reversible encephalopathy, which the consensus does not address: ``ignore`` counts it only
+        where the reader also recorded focal edema; ``focal`` reads a column ``pres`` (no, yes) and takes yes as
+        focal edema. Report the grade under both readings.
 
     Returns
     -------
@@ -102,7 +108,8 @@ def grade_icans(
         When a score is impossible (ICE 11) or a label unknown; names the column, the count and what is
         allowed.
     StudyError
-        When an option is unknown, or ``population="by_age"`` without ``age_years``.
+        When an option is unknown, ``population="by_age"`` without ``age_years``, or ``pres="focal"`` without
+        ``pres``.
 
     See Also
     --------
@@ -136,8 +143,8 @@ def grade_icans(
     0                  0                  4         none
     1                  3                  4  ice+seizure
     """
-    _check_options(frame, population, unscanned, reported)
-    domains = _read_domains(frame, population, age_boundary, unscanned)
+    _check_options(frame, population, unscanned, reported, pres)
+    domains = _read_domains(frame, population, age_boundary, unscanned, pres)
     n = len(frame)
     said = (
         read_reported(frame, "reported_icans_grade", "icans_occurred", ICANS_CROSSWALK)
@@ -163,18 +170,21 @@ def grade_icans(
             "age_boundary": float(age_boundary),
             "unscanned": unscanned,
             "reported": reported,
+            "pres": pres,
             **_counts(domains, full, blind, used, excluded, said),
+            "n_grade_4_by_motor_only": int((out["icans_driver"] == "motor_deficit").fillna(False).sum()),
         },
     }
     return out
 
 
-def _check_options(frame: pd.DataFrame, population: str, unscanned: str, reported: str) -> None:
-    """Refuse options that do not exist, and grading by age without an age."""
+def _check_options(frame: pd.DataFrame, population: str, unscanned: str, reported: str, pres: str) -> None:
+    """Refuse options that do not exist, and options without the column they read."""
     allowed = {
         "population": (population, ("adult", "pediatric", "by_age")),
         "unscanned": (unscanned, ("clinical", "unknown")),
         "reported": (reported, ("fill", "ignore")),
+        "pres": (pres, ("ignore", "focal")),
     }
     for name, (given, options) in allowed.items():
         if given not in options:
@@ -187,10 +197,16 @@ def _check_options(frame: pd.DataFrame, population: str, unscanned: str, reporte
             evidence="column age_years is absent",
             remedy='merge age_years from registry.infusion, or say population="adult" or "pediatric"',
         )
+    if pres == "focal" and "pres" not in frame.columns:
+        raise StudyError(
+            'pres="focal" needs to know who had posterior reversible encephalopathy',
+            evidence="column pres is absent",
+            remedy="add a column pres of no and yes, from the MRI finding of that name on the day of the assessment",
+        )
 
 
 def _read_domains(
-    frame: pd.DataFrame, population: Population, age_boundary: float, unscanned: str
+    frame: pd.DataFrame, population: Population, age_boundary: float, unscanned: str, pres: str
 ) -> _Domains:
     """Read every domain, and apply the rules that make a value not assessed or not count."""
     levels = {name: read_levels(frame, name, labels) for name, labels in DOMAINS.items()}
@@ -199,6 +215,9 @@ def _read_domains(
     edema = levels["edema_imaging"]
     with_hemorrhage = read_levels(frame, "edema_with_hemorrhage", NO_YES) == 1
     edema = np.where(with_hemorrhage & (edema > 0), 0, edema).astype(np.int8)
+    if pres == "focal":
+        seen = read_levels(frame, "pres", NO_YES) == 1
+        edema = np.where(seen, np.maximum(edema, EDEMA_IMAGING["focal"]), edema).astype(np.int8)
     signs_negative = np.logical_and.reduce([levels[sign] == 0 for sign in PRESSURE_SIGNS])
     assumed = (edema < 0) & signs_negative & (unscanned == "clinical")
 

@@ -148,8 +148,8 @@ def _sites(rows: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame(0, index=rows.index, columns=[region.value for region in regions()], dtype=np.int8)
     if "sites" not in rows.columns:
         return out
-    words = rows["sites"].astype("string").str.split(";").explode().str.strip()
-    words = words[(words != "").fillna(False)]
+    words = rows["sites"].dropna().astype("string").str.split(";").explode().astype("string").str.strip()
+    words = words[words != ""]
     unknown = ~words.isin(list(known))
     if unknown.any():
         raise RangeError(

@@ -139,6 +139,12 @@ def alerts(prepared: Prepared, sections: tuple[Section, ...]) -> tuple[str, ...]
             f"{resting} daily grades take the imaging half of the edema domain as absent because no scan was made and "
             "the clinical signs were negative (unscanned: clinical)."
         )
+    by_motor = int(grading.get("n_grade_4_by_motor_only", 0))
+    if by_motor:
+        found.append(
+            f"{by_motor} daily grades are 4 by a deep focal motor deficit alone: a spinal cord event reads the same, so look "
+            "at these patients."
+        )
     undetermined = int(prepared.data["icans_grade"].isna().sum())
     if undetermined:
         share = percent(undetermined, len(prepared.data))

@@ -102,6 +102,12 @@ def test_present_without_a_site_is_a_lower_bound():
     assert pd.isna(load["load_n_lesions_upper"])
 
 
+def test_sites_that_no_source_gives():
+    found = READINGS.assign(sites=pd.array([None] * len(READINGS), dtype=pd.StringDtype("python")))
+    load = co.lesion_load(EXAMS, found).set_index("patient_id").loc["A"]
+    assert (load["load_n_regions"], load["load_sites_missing"]) == (0, 2)
+
+
 @pytest.mark.parametrize(
     ("changed", "error", "pattern"),
     [

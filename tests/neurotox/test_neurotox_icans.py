@@ -392,3 +392,38 @@ def test_every_complete_adult_assessment_is_the_worst_domain():
             )
         )
     assert grade_icans(frame)["icans_grade"].tolist() == expected
+
+
+def test_pres_counts_under_one_reading_and_not_under_the_other():
+    """PRES alone: grade 0 by default, 3 as focal edema; diffuse edema stays 4; the imaging-blind grade never moves."""
+    negative = dict.fromkeys(("posturing", "abducens_palsy", "papilledema", "cushing_triad"), "no")
+    rows = pd.DataFrame(
+        {
+            "ice_score": [10, 10, 10, 10],
+            "consciousness": "alert",
+            "seizure": "none",
+            "motor_deficit": "none",
+            "edema_imaging": ["none", None, "diffuse", "none"],
+            "pres": ["yes", "yes", "yes", None],
+            **negative,
+        }
+    )
+    assert grade_icans(rows)["icans_grade"].tolist() == [0, 0, 4, 0]
+    focal = grade_icans(rows, pres="focal")
+    assert focal["icans_grade"].tolist() == [3, 3, 4, 0]
+    assert focal["icans_driver"].tolist()[:2] == ["edema_imaging", "edema_imaging"]
+    assert focal["icans_grade_imaging_blind"].tolist() == [0, 0, 0, 0]
+    assert focal.attrs["cohort_grading"]["pres"] == "focal"
+    with pytest.raises(StudyError, match="column pres is absent"):
+        grade_icans(rows.drop(columns="pres"), pres="focal")
+    with pytest.raises(StudyError, match="pres= has no such option"):
+        grade_icans(rows, pres="yes")
+
+
+def test_grade_4_by_motor_deficit_alone_is_counted():
+    """A spinal event makes paraparesis, and paraparesis grade 4: such grades are counted for a second look."""
+    rows = pd.DataFrame(
+        {"motor_deficit": ["deep_focal", "deep_focal", "none"], "seizure": [None, "resolving", None]}
+    )
+    graded = grade_icans(rows.assign(consciousness=["alert", "unarousable", "alert"]))
+    assert graded.attrs["cohort_grading"]["n_grade_4_by_motor_only"] == 1
