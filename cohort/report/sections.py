@@ -142,8 +142,8 @@ def alerts(prepared: Prepared, sections: tuple[Section, ...]) -> tuple[str, ...]
     by_motor = int(grading.get("n_grade_4_by_motor_only", 0))
     if by_motor:
         found.append(
-            f"{by_motor} daily grades are 4 by a deep focal motor deficit alone: a spinal cord event reads the same, so look "
-            "at these patients."
+            f"{by_motor} daily grades are 4 by a deep focal motor deficit alone: look at these patients, since "
+            "a spinal cord event reads the same."
         )
     undetermined = int(prepared.data["icans_grade"].isna().sum())
     if undetermined:
