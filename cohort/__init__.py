@@ -66,6 +66,8 @@ _WHERE = {
     # judging published scores
     "time_dependent_auc": "cohort.models.time_dependent_auc",
     "brier_score": "cohort.models.brier_score",
+    "calibration": "cohort.models.calibration",
+    "decision_curve": "cohort.models.decision_curve",
     # confounding and selection
     "inverse_probability_weights": "cohort.models.inverse_probability_weights",
     "balance": "cohort.models.balance",

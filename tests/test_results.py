@@ -200,6 +200,14 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: co.time_dependent_auc(competing(), ["age_years", "score"], [50, 150], scores(), event="nrm"),
         "age_years",
     ),
+    "calibration": (
+        lambda: co.calibration(survival(), "r150", 150, data=scores()),
+        "calibration_slope",
+    ),
+    "decision_curve": (
+        lambda: co.decision_curve(survival(), "r150", 150, scores(), thresholds=[0.2, 0.4]),
+        "r150",
+    ),
     "brier_score": (lambda: co.brier_score(survival(), {"m": ["r50", "r150"]}, [50, 150], scores()), "m"),
     "agreement": (
         lambda: co.agreement(
@@ -258,6 +266,8 @@ ON_NATURAL_SCALE = {
     "two_by_two_counts",
 }
 ON_NATURAL_SCALE |= {
+    "calibration",
+    "decision_curve",
     "e_value",
     "manski_bounds",
     "multistate",

@@ -15,7 +15,6 @@ import pyarrow as pa
 from cohort.dictionary.facts import declare_facts
 from cohort.dictionary.read import Dictionary, Table, Variable, read_dictionary
 from cohort.errors import MappingError, SourceError
-from cohort.registry.declared_missing import with_declared
 from cohort.registry.engine import DIALECT, STATUSES, Engine, categories, category_dtype, cells, to_sql
 from cohort.registry.limits import LIMIT_COLUMNS, at_limits
 from cohort.registry.plan import BlockPlan, Plan, RulePlan
@@ -73,8 +72,7 @@ def harmonize(
             remedy="give sources from read_source, each with its own source: in the mapping",
         )
     dictionary = dictionary or read_dictionary()
-    plans = [with_declared(make_plan(one.mapping, dictionary), one.labels) for one in given]
-    runs = [_Run(source, plan, dictionary) for source, plan in zip(given, plans, strict=True)]
+    runs = [_Run(source, make_plan(source.mapping, dictionary), dictionary) for source in given]
     with Engine() as connection:
         for run in runs:
             run.all(connection)
