@@ -71,6 +71,7 @@ _WHERE = {
     # confounding and selection
     "inverse_probability_weights": "cohort.models.inverse_probability_weights",
     "balance": "cohort.models.balance",
+    "causal_diagram": "cohort.models.causal_diagram",
     "e_value": "cohort.models.e_value",
     "manski_bounds": "cohort.models.manski_bounds",
     "imaging_reclassification": "cohort.models.imaging_reclassification",
