@@ -17,6 +17,7 @@ from cohort.plots.key import Swatch, draw_key
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
 
 FloatArray = NDArray[np.float64]
 _ROW_MM, _COLUMN_MM = 14.0, 31.0
