@@ -25,6 +25,7 @@ SPACES = " \t\r\n\u00a0"
 NUMBER = "^[+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+)(?:[eE][+-]?[0-9]{1,2})?$"
 CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _LARGEST_STEP = 50_000
+DOUBLE_AS_TEXT = "double_as_text"  # mark of a cast whose digits engines write in different ways
 
 
 def quoted(name: str) -> Tree:
@@ -258,7 +259,9 @@ def _written(tree: Tree) -> Tree:
         expression=exp.LT(this=exp.Abs(this=tree.copy()), expression=number(1e15)),
     )
     integer: Tree = exp.cast(exp.cast(tree.copy(), "BIGINT"), "TEXT")
-    return case([(is_null(tree.copy()), exp.null()), (whole, integer)], exp.cast(tree.copy(), "TEXT"))
+    digits = exp.cast(tree.copy(), "TEXT")
+    digits.meta[DOUBLE_AS_TEXT] = True
+    return case([(is_null(tree.copy()), exp.null()), (whole, integer)], digits)
 
 
 def _add_days(day: Tree, n: Tree) -> Tree:
@@ -268,9 +271,13 @@ def _add_days(day: Tree, n: Tree) -> Tree:
     return case([(possible, moved)])
 
 
+def days_from(first: Tree, last: Tree) -> Tree:
+    """Return the days from one date to another as DOUBLE."""
+    return exp.cast(exp.DateDiff(this=last, expression=first, unit=exp.var("DAY")), "DOUBLE")
+
+
 def _days_between(first: Tree, last: Tree) -> Tree:
-    difference = exp.paren(exp.Sub(this=exp.cast(last, "DATE"), expression=exp.cast(first, "DATE")))
-    return exp.cast(difference, "DOUBLE")
+    return days_from(exp.cast(first, "DATE"), exp.cast(last, "DATE"))
 
 
 def _log10(tree: Tree) -> Tree:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import numpy as np
@@ -34,15 +34,32 @@ STATUSES = (
 DIALECT = "duckdb"
 
 
-class Engine:
+class Engine(Protocol):
+    """Where compiled queries run; every engine gives the same rows."""
+
+    dialect: str
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Make a table available under a name."""
+
+    def write(self, query: exp.Expression) -> str:
+        """Write a query in the engine's SQL."""
+
+    def run(self, query: str) -> pa.Table:
+        """Run a query."""
+
+
+class DuckDBEngine:
     """A locked DuckDB connection; use it in a ``with`` statement."""
+
+    dialect = DIALECT
 
     def __init__(self) -> None:
         self._connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
         self._connection.execute("SET enable_progress_bar=false")
         self._connection.execute("SET lock_configuration=true")
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> DuckDBEngine:
         return self
 
     def __exit__(
@@ -54,14 +71,13 @@ class Engine:
         """Make a table available under a name."""
         self._connection.register(name, table)
 
+    def write(self, query: exp.Expression) -> str:
+        """Write a query as readable text in DuckDB's SQL."""
+        return query.sql(dialect=DIALECT, pretty=True, copy=False)
+
     def run(self, query: str) -> pa.Table:
         """Run a query."""
         return self._connection.sql(query).to_arrow_table()
-
-
-def to_sql(query: exp.Expression) -> str:
-    """Write a query as readable text."""
-    return query.sql(dialect=DIALECT, pretty=True, copy=False)
 
 
 def cells(frame: pd.DataFrame, names: Mapping[str, str]) -> pa.Table:

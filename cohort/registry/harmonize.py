@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,25 @@ import pyarrow as pa
 from cohort.dictionary.facts import declare_facts
 from cohort.dictionary.read import Dictionary, Table, Variable, read_dictionary
 from cohort.errors import MappingError, SourceError
-from cohort.registry.engine import DIALECT, STATUSES, Engine, categories, category_dtype, cells, to_sql
+from cohort.registry.engine import (
+    DIALECT,
+    STATUSES,
+    DuckDBEngine,
+    Engine,
+    categories,
+    category_dtype,
+    cells,
+)
 from cohort.registry.limits import LIMIT_COLUMNS, at_limits
 from cohort.registry.plan import BlockPlan, Plan, RulePlan
 from cohort.registry.planner import make_plan
 from cohort.registry.registry import Registry
 from cohort.registry.source import Source
+from cohort.registry.spark_engine import SparkEngine, is_session
 from cohort.registry.sql_block import UNREAD, BlockSql, output_columns, sql_names
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 AUDIT_COLUMNS = ("source", "table", "block", "item", "variable", "value", "n")
 UNMAPPED_COLUMNS = ("source", "table", "variable", "source_column", "status", "value", "n")
@@ -30,7 +42,9 @@ _HIDDEN = ("id", "free_text")
 
 
 def harmonize(
-    sources: Source | Iterable[Source], dictionary: Dictionary | None = None, engine: str = "duckdb"
+    sources: Source | Iterable[Source],
+    dictionary: Dictionary | None = None,
+    engine: Literal["duckdb", "spark"] | SparkSession = "duckdb",
 ) -> Registry:
     """Make one registry of several sources.
 
@@ -45,8 +59,9 @@ def harmonize(
         From `read_source`; the order is the precedence when a patient is in several.
     dictionary : Dictionary, optional
         The packaged one by default.
-    engine : {'duckdb'}, default='duckdb'
-        What runs the compiled SQL.
+    engine : {'duckdb', 'spark'} or SparkSession, default='duckdb'
+        What runs the compiled rules: embedded DuckDB, or Apache Spark, on the session given, the active one, or a
+        local one. The rows are the same.
 
     Returns
     -------
@@ -56,13 +71,9 @@ def harmonize(
     Raises
     ------
     MappingError
-        A mapping does not fit the dictionary, two sources have one name, or another engine is asked for.
+        A mapping does not fit the dictionary, two sources have one name, the engine is unknown, or Spark is not
+        installed.
     """
-    if engine != DIALECT:
-        raise MappingError(
-            f"The engine {engine!r} is not part of this release.",
-            remedy="leave engine= out, or write engine='duckdb'",
-        )
     given = [sources] if isinstance(sources, Source) else list(sources)
     names = [one.name for one in given]
     if not given or len(set(names)) < len(names):
@@ -73,16 +84,28 @@ def harmonize(
         )
     dictionary = dictionary or read_dictionary()
     runs = [_Run(source, make_plan(source.mapping, dictionary), dictionary) for source in given]
-    with Engine() as connection:
+    with _engine(engine) as connection:
         for run in runs:
             run.all(connection)
     return _gather(runs, dictionary)
 
 
+def _engine(engine: object) -> DuckDBEngine | SparkEngine:
+    """Open the engine that was asked for."""
+    if engine == DIALECT:
+        return DuckDBEngine()
+    if engine == "spark" or is_session(engine):
+        return SparkEngine(None if engine == "spark" else cast("SparkSession", engine))
+    raise MappingError(
+        f"There is no engine {str(engine)[:40]!r}.",
+        remedy="leave engine= out for DuckDB, or write engine='spark', or pass a SparkSession",
+    )
+
+
 def harmonize_tables(source: Source, plan: Plan, dictionary: Dictionary, tables: Collection[str]) -> Registry:
     """Make some tables of one source, and the infusions that their days need; the others stay empty."""
     run = _Run(source, plan, dictionary, only=frozenset({"infusion", *tables}))
-    with Engine() as connection:
+    with DuckDBEngine() as connection:
         run.all(connection)
     return _gather([run], dictionary)
 
@@ -166,7 +189,7 @@ class _Run:
         engine.register(name, cells(frame, {column: names[column] for column in block.columns}))
         compiled = BlockSql(block, self.plan, self.dictionary, name, "infusions")
         key = (self.source.name, block.table.name, block.number)
-        self.sql[key] = to_sql(compiled.rows())
+        self.sql[key] = engine.write(compiled.rows())
         result = engine.run(self.sql[key])
         made = _to_frame(result, block, self.source.name, self.dictionary.analyte_units)
         self._count(engine, compiled, len(frame), len(made))
@@ -178,7 +201,7 @@ class _Run:
 
     def _count(self, engine: Engine, compiled: BlockSql, n_in: int, n_out: int) -> None:
         block = compiled.block
-        row = engine.run(to_sql(compiled.counts())).to_pylist()[0]
+        row = engine.run(engine.write(compiled.counts())).to_pylist()[0]
         table = block.table.name
         self._note(table, block.number, "rows", "", "in the input", n_in)
         if block.unpivot is not None:
@@ -214,7 +237,7 @@ class _Run:
             or any(leaf.since for leaf in rule.leaves)
         }
         counts: dict[tuple[str, str, str, str], int] = {}
-        for row in engine.run(to_sql(compiled.texts(rules))).to_pylist():
+        for row in engine.run(engine.write(compiled.texts(rules))).to_pylist():
             shown = row["variable"] not in hidden and row["value"] is not None
             value = str(row["value"])[:60] if shown else ""
             key = (row["variable"], row["source_column"], row["status"], value)

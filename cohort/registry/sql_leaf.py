@@ -1,8 +1,9 @@
-"""The SQL of one way to make a variable, in four layers: text, read, converted, judged.
+"""The SQL of one way to make a variable, in five layers: text, read, scaled, converted, judged.
 
 Every layer is a list of (tree, column name) that a block selects beside what it has. With the column names of
 leaf ``x``: ``x_t`` text, ``x_e`` status when there is nothing to read, ``x_p`` value as read, ``x_a``/``x_z`` first
-and last day of a partial date, ``x_v`` value in the unit of the dictionary, ``x_s`` status.
+and last day of a partial date, ``x_c`` value times the factor of its unit, ``x_v`` value in the unit of the
+dictionary, ``x_s`` status.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from cohort.dictionary.expression_sql import (
     both,
     case,
     cast,
+    days_from,
     either,
     extract,
     is_null,
@@ -34,9 +36,10 @@ from cohort.dictionary.expressions import compile_sql
 from cohort.dictionary.table_model import Category
 from cohort.dictionary.units import Linear
 from cohort.registry.plan import Leaf
+from cohort.registry.sql_units import linear, twelve_digits
 
 Columns = list[tuple[Tree, str]]
-LAYERS = ("texts", "read", "converted", "judged")
+LAYERS = ("texts", "read", "scaled", "converted", "judged")
 SIGN = "^[<>]=?[ ]*"
 UNCAUSED = "missing:unknown"
 
@@ -74,6 +77,7 @@ class LeafSql:
         layers = {
             "texts": self.texts,
             "read": self.read,
+            "scaled": self.scaled,
             "converted": self.converted,
             "judged": self.judged,
         }
@@ -106,13 +110,17 @@ class LeafSql:
             return [*columns, (self._day(), f"{self.id}_p"), (first, f"{self.id}_a"), (last, f"{self.id}_z")]
         return [*columns, (self._value(), f"{self.id}_p")]
 
+    def scaled(self) -> Columns:
+        """Layer 3: the value times the factor of its unit."""
+        return [(self._unit(self.own("p")), f"{self.id}_c")] if self._converts else []
+
     def converted(self) -> Columns:
-        """Layer 3: the value in the unit of the dictionary, rounded; days since infusion."""
+        """Layer 4: the value in the unit of the dictionary, rounded; days since infusion."""
         value = self.own("p")
         if self.leaf.since:
             return self._since()
-        if self.leaf.unit is not None:
-            value = self._unit(value)
+        if self._converts:
+            value = twelve_digits(self.own("c"))
         rounding = self.leaf.rounding
         if rounding == "half_up":
             value = exp.Floor(this=exp.paren(exp.Add(this=exp.paren(value), expression=number(0.5))))
@@ -126,7 +134,7 @@ class LeafSql:
         return columns
 
     def judged(self) -> Columns:
-        """Layer 4: the status."""
+        """Layer 5: the status."""
         early = self.own("e")
         branches: list[tuple[Tree, Tree]] = [(exp.Not(this=exp.paren(is_null(early))), early.copy())]
         unread = text("unmapped" if self._is_coded else "unparsed")
@@ -167,6 +175,15 @@ class LeafSql:
     @property
     def _signed(self) -> bool:
         return bool(self.leaf.limit and self.leaf.limit.signs)
+
+    @property
+    def _converts(self) -> bool:
+        """Whether the value is multiplied by a factor."""
+        plan = self.leaf.unit
+        if plan is None or self.leaf.since:
+            return False
+        choices = [one for targets in plan.choices.values() for one in targets.values()]
+        return bool(plan.column or plan.by_analyte) or any(one != Linear() for one in choices)
 
     def _expression(self, expression: Expression) -> Tree:
         return compile_sql(expression, known_cell(self.column, self.missing), quoted)
@@ -249,16 +266,16 @@ class LeafSql:
         start, stop = quoted("__infusion_from"), quoted("__infusion_to")
         exact = exp.EQ(this=start, expression=stop)
         return [
-            (case([(exact, _days(start.copy(), self.own("p")))]), f"{self.id}_v"),
-            (_days(stop.copy(), self._or("p", "a")), f"{self.id}_from"),
-            (_days(start.copy(), self._or("p", "z")), f"{self.id}_to"),
+            (case([(exact, days_from(start.copy(), self.own("p")))]), f"{self.id}_v"),
+            (days_from(stop.copy(), self._or("p", "a")), f"{self.id}_from"),
+            (days_from(start.copy(), self._or("p", "z")), f"{self.id}_to"),
         ]
 
     def _unit(self, value: Tree) -> Tree:
         plan = self.leaf.unit
         assert plan is not None
         if not plan.column and not plan.by_analyte:
-            return _linear(value, next(iter(next(iter(plan.choices.values())).values())))
+            return linear(value, next(iter(next(iter(plan.choices.values())).values())))
         found = [
             (code, analyte, one) for code, targets in plan.choices.items() for analyte, one in targets.items()
         ]
@@ -271,7 +288,7 @@ class LeafSql:
         if any(one.shift for *_, one in found):
             value = exp.paren(exp.Add(this=exp.paren(value), expression=parts["shift"]))
         product = exp.paren(exp.Mul(this=exp.paren(value), expression=parts["numerator"]))
-        return _twelve_digits(exp.paren(exp.Div(this=product, expression=parts["denominator"])))
+        return exp.paren(exp.Div(this=product, expression=parts["denominator"]))
 
     def _unit_test(self, code: str, analyte: str) -> Tree:
         """Return whether a row has this unit and analyte."""
@@ -364,22 +381,3 @@ def _last_day(start: Tree, pattern: DatePattern) -> Tree:
         parts = [year, exp.Literal.number(12), exp.Literal.number(31)]
         return exp.Anonymous(this="make_date", expressions=parts)
     return exp.cast(exp.Anonymous(this="last_day", expressions=[start]), "DATE")
-
-
-def _days(start: Tree, stop: Tree) -> Tree:
-    return exp.cast(exp.paren(exp.Sub(this=stop, expression=start)), "DOUBLE")
-
-
-def _linear(value: Tree, one: Linear) -> Tree:
-    if one.shift:
-        value = exp.paren(exp.Add(this=exp.paren(value), expression=number(one.shift)))
-    if one.numerator != 1:
-        value = exp.paren(exp.Mul(this=exp.paren(value), expression=number(one.numerator)))
-    if one.denominator != 1:
-        value = exp.paren(exp.Div(this=exp.paren(value), expression=number(one.denominator)))
-    return value if one == Linear() else _twelve_digits(value)
-
-
-def _twelve_digits(value: Tree) -> Tree:
-    """Keep 12 significant digits, so that 11.1 mg/L and 111 tenths of it are the same 1.11 mg/dL."""
-    return cast(exp.Anonymous(this="printf", expressions=[text("%.12g"), value]), "DOUBLE")

@@ -326,8 +326,8 @@ def test_blocks_differ_in_their_units(tmp_path):
 
 def test_engine_and_sources_are_checked(tmp_path):
     source = co.read_source(frame(base()), source=mapping(tmp_path))
-    with pytest.raises(MappingError, match="not part of this release"):
-        co.harmonize(source, engine="spark")
+    with pytest.raises(MappingError, match="There is no engine 'sqlite'"):
+        co.harmonize(source, engine="sqlite")
     with pytest.raises(MappingError, match="one name"):
         co.harmonize([source, source])
     with pytest.raises(MappingError, match="No source"):
