@@ -195,6 +195,9 @@ class Input(Strict):
     decimal: Literal[".", ","] = "."
     sheet: str = ""
     header_row: int = Field(default=1, ge=1)
+    member: str = ""
+    cells: Literal["codes", "labels"] = Field(default="codes", alias="values")
+    catalog: str = ""
 
 
 class Review(Strict):

@@ -15,6 +15,7 @@ import pyarrow as pa
 from cohort.dictionary.facts import declare_facts
 from cohort.dictionary.read import Dictionary, Table, Variable, read_dictionary
 from cohort.errors import MappingError, SourceError
+from cohort.registry.declared_missing import with_declared
 from cohort.registry.engine import (
     DIALECT,
     STATUSES,
@@ -83,7 +84,8 @@ def harmonize(
             remedy="give sources from read_source, each with its own source: in the mapping",
         )
     dictionary = dictionary or read_dictionary()
-    runs = [_Run(source, make_plan(source.mapping, dictionary), dictionary) for source in given]
+    plans = [with_declared(make_plan(one.mapping, dictionary), one.labels) for one in given]
+    runs = [_Run(source, plan, dictionary) for source, plan in zip(given, plans, strict=True)]
     with _engine(engine) as connection:
         for run in runs:
             run.all(connection)

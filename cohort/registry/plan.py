@@ -167,6 +167,8 @@ class BlockPlan:
         Columns to rows.
     rules : mapping of str to RulePlan
         One for every variable of the table that a mapping makes.
+    declared : mapping of str to tuple of str
+        Values that the file itself declares missing, by column; see `with_declared`.
     """
 
     table: Table
@@ -176,6 +178,7 @@ class BlockPlan:
     distinct: bool
     unpivot: Unpivot | None
     rules: Mapping[str, RulePlan] = field(repr=False)
+    declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def new_columns(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from cohort.dictionary.mapping_model import Input
 from cohort.dictionary.read import Dictionary, read_dictionary
 from cohort.dictionary.strict_yaml import did_you_mean
 from cohort.errors import SourceError
-from cohort.registry.files import WORKBOOKS, FileRecord, frame_text, read_table
+from cohort.registry.files import SUFFIXES, FileRecord, frame_text, read_file
 from cohort.registry.planner import make_plan
 
 
@@ -33,12 +33,15 @@ class Source:
         Text, by name of the input.
     files : tuple of FileRecord
         What was read, with hashes.
+    labels : mapping of str to DataFrame
+        Value labels and declared missing values, by name of the input; see `cohort.registry.files.read_labels`.
     """
 
     name: str
     mapping: Mapping = field(repr=False)
     frames: Names[str, pd.DataFrame] = field(repr=False)
     files: tuple[FileRecord, ...] = field(repr=False)
+    labels: Names[str, pd.DataFrame] = field(default_factory=dict, repr=False)
 
     @property
     def n_rows(self) -> int:
@@ -92,7 +95,7 @@ def read_source(
     dictionary = dictionary or read_dictionary()
     mapping = read_mapping(source, dictionary)
     plan = make_plan(mapping, dictionary)
-    frames, files = _read(path, mapping)
+    frames, files, labels = _read(path, mapping)
     problems: dict[str, list[str]] = {}
     for _, name, column in plan.needed():
         if column not in frames[name].columns:
@@ -106,7 +109,7 @@ def read_source(
             evidence="; ".join(f"input {name}: {', '.join(texts)}" for name, texts in missing.items()),
             remedy=f"give the complete export, or correct the names in {mapping.file}",
         )
-    return Source(mapping.source, mapping, MappingProxyType(frames), files)
+    return Source(mapping.source, mapping, MappingProxyType(frames), files, MappingProxyType(labels))
 
 
 def is_there(path: Path) -> bool:
@@ -119,7 +122,7 @@ def is_there(path: Path) -> bool:
 
 def _read(
     path: str | Path | pd.DataFrame | Names[str, pd.DataFrame], mapping: Mapping
-) -> tuple[dict[str, pd.DataFrame], tuple[FileRecord, ...]]:
+) -> tuple[dict[str, pd.DataFrame], tuple[FileRecord, ...], dict[str, pd.DataFrame]]:
     inputs = mapping.model.inputs
     if isinstance(path, pd.DataFrame):
         if len(inputs) > 1:
@@ -130,16 +133,14 @@ def _read(
             )
         path = dict.fromkeys(inputs, path)
     if isinstance(path, Names):
-        return _frames(path, inputs)
+        return (*_frames(path, inputs), {})
     place = Path(path)
     if not is_there(place):
         raise SourceError("The source does not exist.", evidence=place.name[:80], remedy="check the path")
-    frames: dict[str, pd.DataFrame] = {}
-    records: list[FileRecord] = []
-    for name, how in inputs.items():
-        frames[name], record = read_table(_file(place, name, how), how)
-        records.append(record)
-    return frames, tuple(dict.fromkeys(records))
+    read = {name: read_file(_file(place, name, how), how) for name, how in inputs.items()}
+    frames = {name: one.frame for name, one in read.items()}
+    labels = {name: one.labels for name, one in read.items()}
+    return frames, tuple(dict.fromkeys(one.record for one in read.values())), labels
 
 
 def _frames(
@@ -176,10 +177,9 @@ def _file(place: Path, name: str, how: Input) -> Path:
             evidence=f"file: {how.file}",
             remedy="name a file below the folder, or a pattern such as data*.csv",
         )
-    suffixes = (".csv", ".txt", ".tsv", *WORKBOOKS)
     found = sorted(one for one in place.glob(how.file) if one.is_file())
     if len(found) > 1:
-        found = [one for one in found if one.suffix.lower() in suffixes and not one.name.startswith("~$")]
+        found = [one for one in found if one.suffix.lower() in SUFFIXES and not one.name.startswith("~$")]
     if len(found) == 1:
         return found[0]
     what = "several files match" if found else "no file matches"

@@ -160,7 +160,9 @@ class BlockSql:
     def _where(self) -> Tree | None:
         if self.block.where is None:
             return None
-        return compile_sql(self.block.where, known_cell(self._column(), self.plan.missing))
+        return compile_sql(
+            self.block.where, known_cell(self._column(), self.plan.missing, self.block.declared)
+        )
 
     def _kept_step(self) -> Steps:
         where = self._where()
@@ -185,10 +187,8 @@ class BlockSql:
 
     def _leaves(self, rule: RulePlan) -> list[LeafSql]:
         stem = f"__{rule.variable.name}"
-        return [
-            LeafSql(leaf, f"{stem}_{number}", self._column(), self.plan.missing, self.dictionary.analytes)
-            for number, leaf in enumerate(rule.leaves)
-        ]
+        shared = (self._column(), self.plan.missing, self.dictionary.analytes, self.block.declared)
+        return [LeafSql(leaf, f"{stem}_{number}", *shared) for number, leaf in enumerate(rule.leaves)]
 
     def _join(self, steps: Steps, last: str, late: Mapping[str, RulePlan]) -> str:
         """Give every row the day of its infusion, where days since infusion are asked."""

@@ -9,7 +9,7 @@ dictionary, ``x_s`` status.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -60,6 +60,8 @@ class LeafSql:
         Codes that mean missing everywhere in the source.
     analytes : mapping of str to Category
         Ranges of laboratory values.
+    declared : mapping of str to tuple of str
+        Values that the file declares missing, by column.
     """
 
     leaf: Leaf
@@ -67,6 +69,7 @@ class LeafSql:
     column: Callable[[str], Tree]
     missing: Mapping[str, str]
     analytes: Mapping[str, Category]
+    declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def own(self, part: str) -> Tree:
         """Return one of the leaf's columns."""
@@ -186,7 +189,7 @@ class LeafSql:
         return bool(plan.column or plan.by_analyte) or any(one != Linear() for one in choices)
 
     def _expression(self, expression: Expression) -> Tree:
-        return compile_sql(expression, known_cell(self.column, self.missing), quoted)
+        return compile_sql(expression, known_cell(self.column, self.missing, self.declared), quoted)
 
     def _number_in_group(self) -> Tree:
         """Return the position of each counted row in its group, in the order of the file."""
@@ -203,6 +206,7 @@ class LeafSql:
         branches = [(self._expression(one), text(f"missing:{reason}")) for reason, one in self.leaf.when]
         if self.leaf.source is not None or (self.leaf.derive and self.leaf.derive.kind in ("text", "any")):
             branches += _codes(self.own("t"), self.leaf.missing)
+        branches += self._unnamed()
         blank = text(f"missing:{self.leaf.missing.get('', 'blank')}")
         if self.leaf.derive is not None:
             blank = self._cause(self.leaf.derive)
@@ -210,11 +214,18 @@ class LeafSql:
             blank = text("missing:not_applicable")
         return [*branches, (is_null(self.own("t")), blank)]
 
+    def _unnamed(self) -> list[tuple[Tree, Tree]]:
+        """Return the branch of values that the file declares missing and the mapping does not name."""
+        named = self.leaf.recode or {}
+        codes = [one for one in self.declared.get(self.leaf.source or "", ()) if one not in named]
+        return _codes(self.own("t"), dict.fromkeys(codes, ""), "unmapped")
+
     def _cause(self, expression: Expression) -> Tree:
         """Return why a derived value is missing: the reason of the first missing input."""
         branches: list[tuple[Tree, Tree]] = []
         for name in expression.columns:
             branches += _codes(self.column(name), self.missing)
+            branches += _codes(self.column(name), dict.fromkeys(self.declared.get(name, ()), "unknown"))
             branches.append((is_null(self.column(name)), text("missing:blank")))
         for name in expression.harmonized:
             branches.append((is_null(quoted(name)), quoted(f"{name}__status")))
@@ -345,27 +356,32 @@ class LeafSql:
         return tests
 
 
-def known_cell(column: Callable[[str], Tree], missing: Mapping[str, str]) -> Callable[[str], Tree]:
-    """Return columns as expressions see them: missing codes of the source are missing."""
-    codes = [text(code) for code in missing if code]
-    if not codes:
-        return column
+def known_cell(
+    column: Callable[[str], Tree], missing: Mapping[str, str], declared: Mapping[str, tuple[str, ...]]
+) -> Callable[[str], Tree]:
+    """Return columns as expressions see them: missing codes of the source, and of the file, are missing."""
 
     def cell(name: str) -> Tree:
-        known = exp.Not(this=exp.paren(exp.In(this=column(name), expressions=[one.copy() for one in codes])))
-        return case([(known, column(name))])
+        codes = dict.fromkeys([*(code for code in missing if code), *declared.get(name, ())])
+        if not codes:
+            return column(name)
+        among = exp.In(this=column(name), expressions=[text(code) for code in codes])
+        return case([(exp.Not(this=exp.paren(among)), column(name))])
 
     return cell
 
 
-def _codes(tree: Tree, missing: Mapping[str, str]) -> list[tuple[Tree, Tree]]:
-    """Return one branch for each reason."""
+def _codes(tree: Tree, missing: Mapping[str, str], status: str = "") -> list[tuple[Tree, Tree]]:
+    """Return one branch for each reason, or with one status for all."""
     reasons: dict[str, list[str]] = {}
     for code, reason in missing.items():
         if code:
             reasons.setdefault(reason, []).append(code)
     return [
-        (exp.In(this=tree.copy(), expressions=[text(code) for code in codes]), text(f"missing:{reason}"))
+        (
+            exp.In(this=tree.copy(), expressions=[text(code) for code in codes]),
+            text(status or f"missing:{reason}"),
+        )
         for reason, codes in reasons.items()
     ]
 
