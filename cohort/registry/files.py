@@ -47,6 +47,7 @@ _REFUSED = {
         (".bz2", ".xz", ".7z", ".rar", ".tar", ".tgz", ".zst"), "unpack it, or pack it as .gz or .zip"
     ),
     ".sas7bcat": "name the data file; the catalog belongs into catalog: of the input in the mapping",
+    ".por": "in SPSS: save outfile='data.sav'; a portable file does not tell which values are missing",
     ".pdf": _TO_TEXT,
 }
 

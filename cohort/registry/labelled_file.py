@@ -22,7 +22,7 @@ MAX_ROWS = 50_000_000
 MAX_CELLS = 1_000_000_000
 LABEL_COLUMNS = ("column", "value", "label", "is_missing")
 _PROGRAMS = {
-    **dict.fromkeys((".sav", ".zsav", ".por"), "spss"),
+    **dict.fromkeys((".sav", ".zsav"), "spss"),
     ".dta": "stata",
     **dict.fromkeys((".sas7bdat", ".xpt"), "sas"),
 }
@@ -32,7 +32,6 @@ _ENCODINGS = {"": None, "latin-1": "ISO-8859-1", "cp1252": "WINDOWS-1252", "utf-
 _READERS = {
     ".sav": "read_sav",
     ".zsav": "read_sav",
-    ".por": "read_por",
     ".dta": "read_dta",
     ".sas7bdat": "read_sas7bdat",
     ".xpt": "read_xport",
@@ -51,7 +50,7 @@ def read_labelled(path: Path, how: Input) -> tuple[pd.DataFrame, pd.DataFrame, s
     Parameters
     ----------
     path : Path
-        ``.sav``, ``.zsav``, ``.por``, ``.dta``, ``.sas7bdat`` or ``.xpt``.
+        ``.sav``, ``.zsav``, ``.dta``, ``.sas7bdat`` or ``.xpt``.
     how : Input
         ``encoding``, ``catalog`` and ``values``.
 
@@ -99,8 +98,7 @@ def _read(path: Path, how: Input) -> tuple[dict[str, Any], Any]:
     suffix = path.suffix.lower()
     read = getattr(pyreadstat, _READERS[suffix])
     options: dict[str, Any] = {"output_format": "dict", "disable_datetime_conversion": True}
-    if suffix != ".por":
-        options["encoding"] = _ENCODINGS.get(how.encoding, how.encoding)
+    options["encoding"] = _ENCODINGS.get(how.encoding, how.encoding)
     if suffix in _WITH_MISSING:
         options["user_missing"] = True
     try:

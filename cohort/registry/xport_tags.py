@@ -75,7 +75,8 @@ def xport_tags(name: str, raw: bytes, n_columns: int, n_rows: int) -> XportTags:
     fields = [raw[names + i * width : names + (i + 1) * width] for i in range(n_columns)]
     spans = [(*struct.unpack(">h2xh", one[:6]), *struct.unpack(">i", one[84:88])) for one in fields]
     length = sum(size for _, size, _ in spans)
-    if len(raw) - start < length * n_rows:
+    rest = raw[start + length * n_rows :]
+    if len(raw) % RECORD or len(raw) - start < length * n_rows or rest.strip(b" ") or len(rest) >= RECORD:
         raise SourceError("The transport file is cut off.", evidence=name, remedy="send it again")
     cells = np.frombuffer(raw, np.uint8, length * n_rows, start).reshape(n_rows, length)
     return XportTags([_letters(cells[:, at : at + size]) if kind == 1 else None for kind, size, at in spans])
