@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -407,3 +409,11 @@ def test_a_range_that_covers_too_much_is_refused(tmp_path):
     mapping.write_text("".join([*text[:start], rules, *text[end:]]))
     with pytest.raises(SourceError, match="more values than can be meant"):
         co.harmonize(co.read_source(path, source=mapping))
+
+
+def test_the_example_of_the_documents_prints_what_it_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / "sources.md").read_text(encoding="utf-8")
+    code, printed = re.search("```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL).groups()
+    exec(code, {})
+    assert capsys.readouterr().out.split() == printed.split()
