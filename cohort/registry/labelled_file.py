@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ import pandas as pd
 from cohort.dictionary.mapping_model import Input
 from cohort.errors import SourceError
 from cohort.registry.cells import check_header
-from cohort.registry.labelled_text import Kind, sas_kind, spss_kind, stata_kind, writer
+from cohort.registry.labelled_column import LabelledColumn
+from cohort.registry.labelled_text import Kind, sas_kind, spss_kind, stata_kind
 from cohort.registry.xport_tags import check_members, xport_tags
 
 MAX_ROWS = 50_000_000
@@ -73,21 +72,16 @@ def read_labelled(path: Path, how: Input) -> tuple[pd.DataFrame, pd.DataFrame, s
     cells, about = _read(path, how)
     check_header(path.name, list(about.column_names))
     catalog = _catalog(path, how, cells, about)
-    columns = [
-        _Column(
-            name,
-            cells[name],
-            _kind(path, about, name),
-            _PROGRAMS[path.suffix.lower()],
-            catalog.get(name, {}),
-            about.missing_ranges.get(name, []),
-        )
-        for name in about.column_names
-    ]
-    labels = [row for one in columns for row in one.label_rows(how.cells == "labels")]
-    frame = pd.DataFrame(
-        {one.name: one.text(how.cells == "labels") for one in columns}, columns=list(about.column_names)
-    )
+    program, as_labels = _PROGRAMS[path.suffix.lower()], how.cells == "labels"
+    texts: dict[str, pd.Series] = {}
+    labels: list[tuple[str, str, str, bool]] = []
+    for name in about.column_names:
+        kind = _kind(path, about, name)
+        ranges = about.missing_ranges.get(name, [])
+        column = LabelledColumn.of(cells.pop(name), program, kind, catalog.get(name, {}), ranges)
+        texts[name] = column.text(as_labels)
+        labels += [(name, *row) for row in column.label_rows(as_labels)]
+    frame = pd.DataFrame(texts, columns=list(about.column_names))
     return frame, _label_frame(labels), how.encoding or str(about.file_encoding or "")
 
 
@@ -107,7 +101,9 @@ def _read(path: Path, how: Input) -> tuple[dict[str, Any], Any]:
             check_members(path.name, raw)
         _, about = read(path, metadataonly=True, **options)
         _check_size(path.name, about)
+        announced = about.number_rows
         cells, about = read(path, row_limit=MAX_ROWS, **options)
+        _check_rows(path.name, announced, cells)
         if raw:
             _put_letters(path.name, raw, cells, about)
     except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, UnicodeError) as error:
@@ -139,6 +135,17 @@ def _check_size(name: str, about: Any) -> None:
             "The file unpacks to too much.",
             evidence=f"{name}: {rows:,} rows of {columns:,} columns",
             remedy="keep the columns that the mapping needs, or split it by year",
+        )
+
+
+def _check_rows(name: str, announced: int | None, cells: Mapping[str, Any]) -> None:
+    """Refuse a file with other rows than it announces; transport files announce none."""
+    n = len(next(iter(cells.values()), ()))
+    if n >= MAX_ROWS or (announced is not None and announced > 0 and n != announced):
+        raise SourceError(
+            "The file has other rows than it announces.",
+            evidence=f"{name}: {n:,} read, {announced or 0:,} announced",
+            remedy="send it again",
         )
 
 
@@ -208,73 +215,6 @@ def _formats(path: Path, how: Input) -> dict[str, dict[Any, str]]:
             remedy="in SAS: proc format cntlout=work.formats; and write the recodes into the mapping",
         ) from error
     return dict(about.value_labels)
-
-
-@dataclass(frozen=True)
-class _Column:
-    """One column of a labelled file."""
-
-    name: str
-    values: Any
-    kind: Kind
-    program: str
-    labels: Mapping[Any, str]
-    ranges: list[Mapping[str, Any]] = field(default_factory=list)
-
-    def text(self, as_labels: bool) -> pd.Series:
-        """Write the cells."""
-        codes, different = pd.factorize(np.asarray(self.values, dtype=object), use_na_sentinel=True)
-        shown = self._shown(different) if as_labels else {}
-        texts = [shown.get(text, text) for text in map(self.code_text, different)]
-        table = pd.array([*texts, ""], dtype=pd.StringDtype("pyarrow"))
-        return pd.Series(table.take(codes), dtype="string[pyarrow]")
-
-    def code_text(self, value: Any) -> str:
-        """Write one value: of a column of numbers, a text is the letter of a missing value."""
-        if isinstance(value, str):
-            return value if self.kind == "text" else f".{value}"
-        if value is None or not math.isfinite(value):
-            return ""
-        return writer(self.program, self.kind)(float(value))
-
-    def label_rows(self, as_labels: bool) -> Iterator[tuple[str, str, str, bool]]:
-        """Yield the labelled values and the declared missing ones."""
-        different = pd.unique(np.asarray(self.values, dtype=object))
-        found = {self.code_text(value): value for value in different}
-        named = {self.code_text(value): label for value, label in self.labels.items()}
-        values = {**{self.code_text(value): value for value in self._declared()}, **found}
-        values |= {self.code_text(value): value for value in self.labels}
-        shown = self._shown(different) if as_labels else {}
-        for text in dict.fromkeys([*named, *(one for one in values if one and self.is_missing(values[one]))]):
-            missing = self.is_missing(values[text])
-            if text:
-                yield self.name, shown.get(text, text), named.get(text, ""), missing
-
-    def is_missing(self, value: Any) -> bool:
-        """Whether the file declares a value missing: a letter, or a code within a declared range."""
-        if isinstance(value, str) and self.kind != "text":
-            return True
-        return any(
-            type(one["lo"]) is type(value) and one["lo"] <= value <= one["hi"] for one in self._spans()
-        )
-
-    def _spans(self) -> Iterator[Mapping[str, Any]]:
-        for one in self.ranges:
-            text = isinstance(one["lo"], str)
-            yield one if text else {side: float(one[side]) for side in ("lo", "hi")}
-
-    def _declared(self) -> list[Any]:
-        return [one["lo"] for one in self._spans() if one["lo"] == one["hi"]]
-
-    def _shown(self, different: Any) -> dict[str, str]:
-        """Return the label of each code; one that could be mistaken for another cell keeps its code beside it."""
-        named = {self.code_text(value): label.strip() for value, label in self.labels.items()}
-        named = {text: label for text, label in named.items() if label}
-        plain = [text for text in map(self.code_text, different) if text not in named]
-        taken = [*named.values(), *plain]
-        return {
-            text: f"{label} [{text}]" if taken.count(label) > 1 else label for text, label in named.items()
-        }
 
 
 def _label_frame(rows: list[tuple[str, str, str, bool]]) -> pd.DataFrame:
