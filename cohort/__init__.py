@@ -63,6 +63,7 @@ _WHERE = {
     "trend": "cohort.models.trend",
     "mantel_haenszel": "cohort.models.mantel_haenszel",
     "diagnostic_accuracy": "cohort.models.diagnostic_accuracy",
+    "roc": "cohort.models.roc",
     # judging published scores
     "time_dependent_auc": "cohort.models.time_dependent_auc",
     "brier_score": "cohort.models.brier_score",
