@@ -63,7 +63,8 @@ class RocAreas:
         if not logit:
             return Measure(value, error, max(value - z * error, 0.0), min(value + z * error, 1.0))
         at, width = math.log(value / (1 - value)), z * error / (value * (1 - value))
-        return Measure(value, error, *(1 / (1 + math.exp(-(at + side * width))) for side in (-1, 1)))
+        low, high = (1 / (1 + math.exp(-(at + side * width))) for side in (-1, 1))
+        return Measure(value, error, low, high)
 
     def difference(self, i: int, j: int, conf_level: float, df: float = math.inf) -> tuple[Measure, float]:
         """Compare two areas.

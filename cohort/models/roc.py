@@ -104,7 +104,7 @@ def roc(
     >>> import pandas as pd
     >>> data = pd.DataFrame({"easix": [1, 2, 3, 4, 5, 6, 7, 8], "severe": [0, 0, 0, 1, 0, 1, 1, 1]})
     >>> roc("easix", "severe", data).text("easix")
-    'area under the curve 0.94 (95% CI 0.56–0.99; 4 with, 4 without)'
+    'area under the curve 0.94 (95% CI 0.44–1.00; 4 with, 4 without)'
     """
     names = (score,) if isinstance(score, str) else tuple(score)
     low = (low_is_positive,) if isinstance(low_is_positive, str) else tuple(low_is_positive)

@@ -280,10 +280,10 @@ class Roc:
         frame = self.curve().assign(strata=lambda f: f[key])
         tidy = self.tidy()
         asked = tidy[~tidy["level"].isin(["", *(t for t in tidy["level"] if t.endswith("(youden)"))])]
-        marks = asked.pivot(index=[key, "level"], columns="measure", values="estimate").reset_index()
-        marks = marks.rename(columns={key: "strata"}) if len(asked) else None
+        marks = asked.set_index([key, "level", "measure"])["estimate"].unstack("measure").reset_index()  # noqa: PD010
+        drawn = marks.rename(columns={key: "strata"}) if len(asked) else None
         areas = {one.group if self.by else one.score: self._cell(j) for j, one in enumerate(self.curves)}
-        return plot_roc(frame, areas=areas, marks=marks, ax=ax)
+        return plot_roc(frame, areas=areas, marks=drawn, ax=ax)
 
     def text(self, term: str) -> str:
         """Return the sentence fragment of one area, or of a difference of areas.
