@@ -267,6 +267,8 @@ class CellShares:
         at = math.log(above) - math.log(below) + (odds or 0.0)
         error = math.sqrt(max(float(gradient @ self.covariance @ gradient), 0.0))
         ends = [_expit(x) if bounded else math.exp(x) for x in (at, at - z * error, at + z * error)]
+        if error == 0:
+            return Measure(ends[0], reason="the variance between clusters is zero: no limits")
         slope = ends[0] * (1 - ends[0]) if bounded else ends[0]
         return Measure(ends[0], slope * error, ends[1], ends[2])
 

@@ -122,7 +122,7 @@ class RocAreas:
     def _why(self, j: int) -> str:
         """Say why the variance of an area does not tell how uncertain it is."""
         if math.isnan(self._error(j)):
-            return "fewer than two with, or without the outcome: no variance"
+            return "fewer than two (rows or clusters) with, or without the outcome: no variance"
         if self.areas[j] in (0.0, 1.0):
             return "the score separates the two completely: variance zero; see newcombe"
         return "" if self._error(j) > _TOLERANCE else "the variance is zero in these rows; see newcombe"

@@ -13,6 +13,10 @@ from cohort.models.result import check_conf_level
 from cohort.models.roc_inputs import RocRows, roc_rows
 from cohort.models.roc_result import CutoffCells, Roc, ScoreCurve
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
+from cohort.study.imaging_guard import check_selective_imaging
+from cohort.study.window_guard import check_windows
+
+FEW_CLUSTERS = 20
 
 
 def roc(
@@ -59,7 +63,7 @@ def roc(
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``.
+        Guards to override: ``incorporation``, ``selective_imaging``, ``window``.
 
     Returns
     -------
@@ -73,6 +77,8 @@ def roc(
         a group), repeated patients without ``cluster``, or ``by`` with several scores.
     IncorporationError
         When a score is part of the grade that the outcome measures.
+    SelectiveImagingError
+        When a finding is known in patients who were not imaged.
 
     See Also
     --------
@@ -112,7 +118,11 @@ def roc(
     _check_call(names, by, low, cuts, bootstraps)
     guards = acknowledged_guards(acknowledge)
     facts = resolve_facts([*names, outcome], None, data)
-    said = check_incorporation(names, [outcome], facts, guards)
+    said = (
+        *check_incorporation(names, [outcome], facts, guards),
+        *check_selective_imaging([*names, outcome], data, guards),
+        *check_windows([*names, outcome], facts, guards),
+    )
     rows = roc_rows(names, outcome, data, by, cluster, low)
     areas = (
         paired_areas(rows.scores, rows.positive, rows.cluster)
@@ -132,7 +142,12 @@ def roc(
         n_event=int(rows.positive.sum()),
         conf_level=check_conf_level(conf_level),
         left_out=rows.left_out,
-        notes=(*said, *rows.notes, *_direction_notes(areas.areas, names, low, rows.groups)),
+        notes=(
+            *said,
+            *rows.notes,
+            *_few(rows.cluster),
+            *_direction_notes(areas.areas, names, low, rows.groups),
+        ),
         acknowledged=guards,
     )
 
@@ -198,6 +213,12 @@ def _curves(
         cells = tuple(CutoffCells.of(score, positive, cut, sign, cluster) for cut in at)
         out.append(ScoreCurve(names[j], rows.groups[g], curve, sign, cells, optimism))
     return tuple(out)
+
+
+def _few(cluster: np.ndarray | None) -> tuple[str, ...]:
+    """Warn of a variance between few clusters, whose normal limits are too narrow."""
+    n = FEW_CLUSTERS if cluster is None else int(cluster.max()) + 1
+    return (f"{n} clusters are few: limits of areas are too narrow",) if n < FEW_CLUSTERS else ()
 
 
 def _direction_notes(

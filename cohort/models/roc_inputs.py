@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +97,7 @@ def roc_rows(
     if cluster is not None and cluster not in coded:
         coded[cluster] = Coded(np.where(frame[cluster].isna(), np.nan, 0.0))
     keep, left_out, notes = keep_usable(frame, coded)
+    notes = (*notes, *_shrunk(names, coded, keep))
     rows = np.flatnonzero(keep)
     positive = coded[outcome].numbers[rows] == 1
     _check_outcome(outcome, positive, left_out)
@@ -109,6 +110,18 @@ def roc_rows(
         _check_groups(by, labels, group, positive)
     clusters = cluster_codes(frame[cluster].iloc[rows]) if cluster else None
     return RocRows(scores, positive, group.astype(np.intp), labels, clusters, left_out, notes)
+
+
+def _shrunk(names: Sequence[str], coded: Mapping[str, Coded], keep: BoolArray) -> tuple[str, ...]:
+    """Say how many rows each of several scores would have alone, when they are compared on fewer."""
+    others = [column.numbers for name, column in coded.items() if name not in names]
+    usable = ~np.isnan(np.column_stack(others)).any(axis=1)
+    alone = {name: int((usable & ~np.isnan(coded[name].numbers)).sum()) for name in names}
+    n = int(keep.sum())
+    if len(names) < 2 or max(alone.values()) == n:
+        return ()
+    said = ", ".join(f"{name} {count}" for name, count in alone.items())
+    return (f"compared on the {n} rows with every score; rows with each: {said}",)
 
 
 def _check_outcome(outcome: str, positive: BoolArray, left_out: tuple[tuple[str, str, int], ...]) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 _LARGER = {1.0: "\N{GREATER-THAN OR EQUAL TO}", -1.0: "\N{LESS-THAN OR EQUAL TO}"}
 _CHOSEN = "chosen from the same patients, so too good; validate the cutoff in others"
+_ONE = "one cluster has no variance between clusters"
 _ZERO = "a cell of the table is zero: no limits on the logit scale"
 
 
@@ -61,19 +62,21 @@ class CutoffCells:
         cells = np.column_stack([above & positive, above & ~positive, ~above & positive, ~above & ~positive])
         counts = AccuracyCounts(*(int(n) for n in cells.sum(axis=0)))
         shares = cells.mean(axis=0)
-        robust = (
-            None
-            if cluster is None or cluster.max() < 1
-            else shares_of(cells - shares, shares, cluster, _ZERO)
-        )
-        return cls(cutoff, counts, robust)
+        if cluster is None:
+            return cls(cutoff, counts, None)
+        if cluster.max() < 1:  # a group within one cluster has no variance between clusters
+            return cls(cutoff, counts, CellShares(shares, np.full((4, 4), np.nan), math.nan, _ZERO))
+        return cls(cutoff, counts, shares_of(cells - shares, shares, cluster, _ZERO))
 
     def measures(self, conf_level: float) -> dict[str, tuple[str, Measure]]:
         """Return sensitivity and specificity with the name of their method."""
         terms = ("sensitivity", "specificity")
         if self.shares is not None:
             robust = self.shares.measures(conf_level)
-            return {term: ("cluster_robust", next(iter([robust[term, ""]]))) for term in terms}
+            found = {term: robust[term, ""] for term in terms}
+            if math.isnan(self.shares.df):
+                found = {t: Measure(m.estimate, reason=m.reason or _ONE) for t, m in found.items()}
+            return {term: ("cluster_robust", m) for term, m in found.items()}
         exact = accuracy_measures(self.counts, conf_level)
         return {term: ("exact", exact[term, ""]["exact"]) for term in terms}
 
@@ -197,7 +200,7 @@ class Roc:
         row = _row(first, "auc_difference", "", method, n, events, m)
         name, group = f"{first.score} - {second.score}", f"{first.group} - {second.group}"
         row |= {"strata": group} if self.by else {"term": name}
-        return row | {"statistic": statistic, "df": df}
+        return row | {"statistic": statistic, "df": df if math.isfinite(df) else math.nan}
 
     def _cutoff_rows(self, one: ScoreCurve, level: float) -> list[dict[str, object]]:
         rows = []
@@ -343,26 +346,19 @@ class Roc:
 
     def _summary(self) -> Summary:
         names = [one.group if self.by else one.score for one in self.curves]
-        cells: list[tuple[str, str, str]] = []
-        for j, name in enumerate(names):
-            n1, n0 = self.areas.n_with[j], self.areas.n_without[j]
-            cells.append((f"AUC {name}", self._cell(j), f"{n1} with, {n0} without"))
+        cells = [
+            (f"AUC {name}", self._cell(j), f"{self.areas.n_with[j]} with, {self.areas.n_without[j]} without")
+            for j, name in enumerate(names)
+        ]
         for i, j in combinations(range(len(names)), 2):
             row = self._difference_row(i, j, self.conf_level)
             p, low, high = (float(str(row[k])) for k in ("p_value", "conf_low", "conf_high"))
             said = f"P {p_value(p).removeprefix('=')}" if not math.isnan(p) else str(row["reason"])
             value = f"{fixed(float(str(row['estimate'])), 2)} ({interval(low, high)})"
             cells.append((f"difference {names[i]} - {names[j]}", value, said))
-        tidy = self.tidy()
-        at = tidy[(tidy["level"] != "") & (tidy["measure"] != "youden") & (tidy["method"] != "chosen_cutoff")]
-        for term, strata, what, level, low, high, estimate in zip(
-            *(at[c] for c in ("term", "strata", "measure", "level", "conf_low", "conf_high", "estimate")),
-            strict=True,
-        ):
-            cells.append(
-                (f"{what} {strata or term} {level}", f"{fixed(estimate, 2)} ({interval(low, high)})", "")
-            )
         cells += [self._youden_cell(name, one) for name, one in zip(names, self.curves, strict=True)]
+        for name, one in zip(names, self.curves, strict=True):
+            cells += [self._cutoff_cell(name, one, at) for at in one.cells[:-1]]
         limits = f"{100 * self.conf_level:g}% CI"
         table = pd.DataFrame(cells, columns=["", f"estimate ({limits})", " "])
         group = f", by {self.by}" if self.by else ""
@@ -375,13 +371,22 @@ class Roc:
         )
         return Summary(sentence, facts, table)
 
+    def _cutoff_cell(self, name: str, one: ScoreCurve, at: CutoffCells) -> tuple[str, str, str]:
+        """Print sensitivity and specificity at a cutoff in one row."""
+        found = at.measures(self.conf_level)
+        told = [
+            f"{short} {fixed(m.estimate, 2)} ({interval(m.conf_low, m.conf_high)})"
+            for short, (_, m) in zip(("sens.", "spec."), found.values(), strict=True)
+        ]
+        return (f"{name} {_LARGER[one.sign]}{at.cutoff:g}", told[0], told[1])
+
     def _youden_cell(self, name: str, one: ScoreCurve) -> tuple[str, str, str]:
         best = one.curve.youden()
         index = float(one.curve.sensitivity[best] + one.curve.specificity[best] - 1)
         said = "chosen from these patients: too good"
         if not math.isnan(one.optimism):
             said = f"corrected for optimism {fixed(index - one.optimism, 2)}"
-        return (f"Youden {name} {_LARGER[one.sign]}{one.cells[-1].cutoff:g}", fixed(index, 2), said)
+        return (f"Youden {name} {_LARGER[one.sign]}{one.cells[-1].cutoff:.4g}", fixed(index, 2), said)
 
 
 def _row(
