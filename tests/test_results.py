@@ -177,6 +177,20 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         "age_years",
     ),
     "ordinal": (lambda: co.ordinal("status ~ product + age_years", frame()), "product"),
+    "roc": (
+        lambda: co.roc(
+            ["age_years", "days"],
+            "severe_icans",
+            frame().assign(days=lambda f: f["days"].where(f.index > 20)),
+        ),
+        "age_years - days",
+    ),
+    "roc_by": (
+        lambda: co.roc(
+            "age_years", "severe_icans", frame(), by="product", cutoffs=[60], seed=1, bootstraps=20
+        ),
+        "axi-cel",
+    ),
     "proportion": (lambda: co.proportion("flair_deep", frame(), by="product"), "flair_deep[axi-cel]"),
     "proportion_counts": (lambda: co.proportion(2, 38), "proportion"),
     "trend": (lambda: co.trend("status", "flair_deep", frame()), "slope"),
@@ -285,6 +299,7 @@ ON_NATURAL_SCALE |= {"imaging_reclassification"}
 ON_NATURAL_SCALE |= {"time_dependent_auc", "brier_score"}
 ON_NATURAL_SCALE |= {"mean_cumulative_count", "interval_censored"}
 ON_NATURAL_SCALE |= {"agreement"}
+ON_NATURAL_SCALE |= {"roc", "roc_by"}
 
 
 @pytest.fixture(scope="module", params=RESULTS)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohort.dictionary.states import NOT_KNOWN
 from cohort.errors import EstimationError
 from cohort.models.accuracy_inputs import cluster_codes, numbers
 from cohort.models.coding import Coded, as_binary, keep_usable
@@ -95,7 +96,8 @@ def roc_rows(
         codes, labels, _ = code_groups(frame[by])
         coded[by] = Coded(np.where(codes < 0, np.nan, codes))
     if cluster is not None and cluster not in coded:
-        coded[cluster] = Coded(np.where(frame[cluster].isna(), np.nan, 0.0))
+        silent = frame[cluster].isna() | frame[cluster].isin(NOT_KNOWN)
+        coded[cluster] = Coded(np.where(silent, np.nan, 0.0))
     keep, left_out, notes = keep_usable(frame, coded)
     notes = (*notes, *_shrunk(names, coded, keep))
     rows = np.flatnonzero(keep)

@@ -94,12 +94,14 @@ def _named(group: Group, areas: Mapping[str, str]) -> str:
 
 
 def _mark(ax: Axes, marks: pd.DataFrame, groups: list[Group]) -> None:
-    for group in groups:
+    for k, group in enumerate(groups):
         rows = rows_of(marks, "strata", group.key)
+        # Above the uppermost curve at the left, below the others at the right.
+        side, words_at = (-5.0, "right") if k == 0 else (5.0, "left")
         x, y = 1 - rows["specificity"].to_numpy(float), rows["sensitivity"].to_numpy(float)
         ax.plot(x, y, "o", color=group.color, markersize=3.6, zorder=4, clip_on=False, gid="cutoff")
         for where, height, words in zip(x, y, rows["level"], strict=True):
             base = layout.points_from(ax, float(where), float(height), ax.transData)
             layout.put(
-                ax, 5.0, -5.0, str(words), base, va="center", ha="left", color=group.color, gid="cutoff"
+                ax, side, -side, str(words), base, va="center", ha=words_at, color=group.color, gid="cutoff"
             )
