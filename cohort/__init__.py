@@ -56,6 +56,7 @@ _WHERE = {
     "interval_censored": "cohort.models.interval_censored",
     "parametric_survival": "cohort.models.parametric_survival",
     "odds_ratio": "cohort.models.odds_ratio",
+    "standardized_risks": "cohort.models.standardized_risks",
     "ordinal": "cohort.models.ordinal",
     "proportion": "cohort.models.proportion",
     "two_by_two": "cohort.models.two_by_two",

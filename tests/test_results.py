@@ -145,6 +145,10 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: co.odds_ratio("severe_icans ~ flair_deep + age_years", frame(), method="firth"),
         "flair_deep",
     ),
+    "standardized_risks": (
+        lambda: co.standardized_risks("severe_icans ~ flair_deep + age_years", "flair_deep", frame()),
+        "risk_difference",
+    ),
     "diagnostic_accuracy": (
         lambda: co.diagnostic_accuracy("flair_deep", "severe_icans", frame(), prevalence=0.1),
         "sensitivity",
@@ -295,6 +299,7 @@ ON_NATURAL_SCALE |= {"mantel_haenszel"}
 ON_NATURAL_SCALE |= {"missing_patterns"}
 ON_NATURAL_SCALE |= {"proportion", "proportion_counts", "trend", "trend_of_grades"}
 ON_NATURAL_SCALE |= {"balance"}
+ON_NATURAL_SCALE |= {"standardized_risks"}
 ON_NATURAL_SCALE |= {"imaging_reclassification"}
 ON_NATURAL_SCALE |= {"time_dependent_auc", "brier_score"}
 ON_NATURAL_SCALE |= {"mean_cumulative_count", "interval_censored"}

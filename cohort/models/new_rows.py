@@ -87,7 +87,7 @@ def new_matrix(coding: Coding, frame: pd.DataFrame) -> tuple[FloatArray, NDArray
         For a category the fit has not seen, or a number outside the range of a B-spline of the fit.
     """
     columns = align_columns(list(coding.levels), frame, None)[0]
-    coded = {name: _code(columns[name], levels) for name, levels in coding.levels.items()}
+    coded = {name: code_column(columns[name], levels) for name, levels in coding.levels.items()}
     complete = np.all([series.notna().to_numpy() for series in coded.values()], axis=0)
     kept = {name: series[complete] for name, series in coded.items()}
     X = _plain(kept) if coding.plain else _evaluated(coding, kept)
@@ -100,7 +100,26 @@ def new_matrix(coding: Coding, frame: pd.DataFrame) -> tuple[FloatArray, NDArray
     return X, complete
 
 
-def _code(column: pd.Series, levels: tuple[str, ...]) -> pd.Series:
+def code_column(column: pd.Series, levels: tuple[str, ...]) -> pd.Series:
+    """Code one column as the fit did.
+
+    Parameters
+    ----------
+    column : Series of shape (n,)
+        Values of new patients.
+    levels : tuple of str
+        Categories of the fit; empty for a number.
+
+    Returns
+    -------
+    Series of shape (n,)
+        Numbers, or a category of these levels; missing where not known.
+
+    Raises
+    ------
+    EstimationError
+        For a category the fit has not seen, or what is no number where the fit had one.
+    """
     if not levels:
         if not pd.api.types.is_numeric_dtype(column.dtype):
             column = column.infer_objects().convert_dtypes()
