@@ -22,6 +22,7 @@ DOCS = Path(cohort.__file__).resolve().parents[1] / "docs"
         "grading",
         "imaging",
         "missing-data",
+        "odds-ratios",
         "ordinal-grades",
         "parametric-models",
         "prediction",

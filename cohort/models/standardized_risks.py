@@ -25,6 +25,7 @@ from cohort.models.result import check_conf_level
 from cohort.models.standardized_risks_result import StandardizedRisks
 from cohort.study.guards import acknowledged_guards, check_incorporation, resolve_facts
 from cohort.study.imaging_guard import check_selective_imaging, imaging_rates
+from cohort.study.window_guard import check_windows
 
 FloatArray = NDArray[np.float64]
 MOST_FAILED = 0.05
@@ -82,7 +83,7 @@ def standardized_risks(
     conf_level : float, default=0.95
         Confidence level.
     acknowledge : str or iterable of str, default=()
-        Guards to override: ``incorporation``, ``selective_imaging``.
+        Guards to override: ``incorporation``, ``selective_imaging``, ``window``.
 
     Returns
     -------
@@ -127,7 +128,7 @@ def standardized_risks(
     >>> flair = ["no", "no", "no", "yes", "yes", "yes"] * 4
     >>> data = pd.DataFrame({"severe": [0, 0, 1, 0, 1, 1] * 4, "flair": flair, "old": [0] * 9 + [1] * 15})
     >>> standardized_risks("severe ~ flair + old", "flair", data).text("risk_difference")
-    'risk difference of severe, yes against no: 0.33 (95% CI -0.06–0.73; P=0.10)'
+    'risk difference of severe, yes against no: 0.33 (95% CI −0.07 to 0.73; P=0.10)'
     """
     guards = acknowledged_guards(acknowledge)
     level = check_conf_level(conf_level)
@@ -138,6 +139,7 @@ def standardized_risks(
     notes = (
         *check_incorporation(parsed.columns, [parsed.response], facts, guards),
         *check_selective_imaging(used, data, guards),
+        *check_windows(used, facts, guards),
         *imaging_rates([exposure, parsed.response], data),
     )
     if cluster is None:

@@ -265,26 +265,21 @@ class StandardizedRisks:
 def _scaled(term: str, risk: FloatArray) -> FloatArray:
     """Move risks of shape (k, ...) to the scale on which limits of a measure are symmetric."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        if term == "risk":
-            return np.asarray(logit(risk))
         if term == "risk_difference":
-            return risk - risk[0]
-        if term == "risk_ratio":
-            return np.asarray(np.log(risk) - np.log(risk[0]))
-        return np.asarray(logit(risk) - logit(risk[0]))
+            scaled: FloatArray = risk
+        else:
+            scaled = np.log(risk) if term == "risk_ratio" else logit(risk)
+        return scaled if term == "risk" else np.asarray(scaled - scaled[0])
 
 
 def _gradient(term: str, risk: FloatArray) -> FloatArray:
     """Return the derivatives of that scale with respect to the risks, shape (k, k)."""
-    slope = {
-        "risk": 1 / (risk * (1 - risk)),
-        "risk_difference": np.ones(len(risk)),
-        "risk_ratio": 1 / risk,
-        "odds_ratio": 1 / (risk * (1 - risk)),
-    }[term]
-    own: FloatArray = np.diag(slope)
-    first: FloatArray = np.eye(1, len(risk)) * slope[0]
-    return own if term == "risk" else own - first
+    odds = 1 / (risk * (1 - risk))
+    slope = {"risk_difference": np.ones(len(risk)), "risk_ratio": 1 / risk}.get(term, odds)
+    own: FloatArray = np.diag(slope).copy()
+    if term != "risk":
+        own[:, 0] -= slope[0]
+    return own
 
 
 def _identity(values: FloatArray) -> FloatArray:
