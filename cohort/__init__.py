@@ -15,6 +15,7 @@ _WHERE = {
     "read_dictionary": "cohort.dictionary.read",
     "read_source": "cohort.registry.source",
     "harmonize": "cohort.registry.harmonize",
+    "read_redcap": "cohort.registry.redcap_project",
     "Registry": "cohort.registry.registry",
     "unit_blocks": "cohort.registry.unit_blocks",
     "simulate_registries": "cohort.simulate.registries",

@@ -1,4 +1,4 @@
-"""The ``cohort`` command: ``demo``, ``run`` and ``check``.
+"""The ``cohort`` command: ``demo``, ``run``, ``check`` and the groups of cohort.commands.
 
 Exit codes: 0 all analyses done, 1 an analysis failed or was refused, 2 the study file or the call is wrong,
 3 the data could not be read or are not what the mapping says.
@@ -13,12 +13,16 @@ from typing import Annotated
 
 import typer
 
+from cohort.commands import dictionary
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Neurotoxicity after CAR-T cell therapy: from raw registry files to a publication report.",
 )
+
+app.add_typer(dictionary.app, name="dictionary")
 
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder to write; made if it is not there.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]

@@ -13,6 +13,9 @@ Detail = Literal["", "identical", "compatible", "proximate", "incompatible", "un
 Texts = Annotated[tuple[str, ...], BeforeValidator(as_list)]
 
 
+HIDDEN = "[hidden by branching logic]"
+
+
 def _as_unit(value: object) -> object:
     return value if isinstance(value, dict) or value is None else {"constant": value}
 
@@ -198,6 +201,8 @@ class Input(Strict):
     member: str = ""
     cells: Literal["codes", "labels"] = Field(default="codes", alias="values")
     catalog: str = ""
+    instrument: str = ""
+    dictionary: str = "dictionary.csv"
 
 
 class Review(Strict):
@@ -231,3 +236,9 @@ class MappingModel(Strict):
     not_collected: Annotated[tuple[NotCollected, ...], BeforeValidator(as_list)] = ()
     tables: dict[str, TableMapping]
     examples: tuple[Example, ...] = ()
+
+    @property
+    def missing_codes(self) -> dict[str, Reason]:
+        """Codes that mean missing everywhere, and what the reader of REDCap writes for fields never shown."""
+        redcap = any(one.instrument for one in self.inputs.values())
+        return {**self.missing, **({HIDDEN: "not_applicable"} if redcap else {})}

@@ -83,7 +83,7 @@ class _Planner:
                 blocks += self._table(table, model.tables[name])
         blocks.sort(key=lambda block: block.table.name != "infusion")
         self._check_since(blocks)
-        missing = MappingProxyType(dict(model.missing))
+        missing = MappingProxyType(dict(model.missing_codes))
         return Plan(model.source, tuple(blocks), MappingProxyType(absent), missing)
 
     def _check_tables(self, absent: Names[str, str]) -> None:

@@ -74,7 +74,7 @@ class RuleChecker:
         for code in self.rule.missing:
             if code in codes:
                 self.complain(("missing", code), f"the code {code!r} is also in recode", "keep one of them")
-        shared = {code: reason for code, reason in self.model.missing.items() if code not in codes}
+        shared = {code: reason for code, reason in self.model.missing_codes.items() if code not in codes}
         return {**shared, **self.rule.missing}
 
     def patterns(self, texts: tuple[str, ...], key: str) -> tuple[DatePattern, ...]:

@@ -17,6 +17,7 @@ from cohort.dictionary.strict_yaml import did_you_mean
 from cohort.errors import SourceError
 from cohort.registry.files import SUFFIXES, FileRecord, frame_text, read_file
 from cohort.registry.planner import make_plan
+from cohort.registry.redcap_project import read_redcap
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,33 @@ def _read(
     read = {name: read_file(_file(place, name, how), how) for name, how in inputs.items()}
     frames = {name: one.frame for name, one in read.items()}
     labels = {name: one.labels for name, one in read.items()}
-    return frames, tuple(dict.fromkeys(one.record for one in read.values())), labels
+    records = [one.record for one in read.values()]
+    for name, how in inputs.items():
+        if how.instrument:
+            listed = read_file(
+                _file(_folder(place), name, how.model_copy(update={"file": how.dictionary})), Input()
+            )
+            records.append(listed.record)
+            frames[name] = _instrument(frames[name], listed.frame, name, how, mapping)
+    return frames, tuple(dict.fromkeys(records)), labels
+
+
+def _folder(place: Path) -> Path:
+    return place.parent if place.is_file() else place
+
+
+def _instrument(
+    export: pd.DataFrame, fields: pd.DataFrame, name: str, how: Input, mapping: Mapping
+) -> pd.DataFrame:
+    """Return the rows of one instrument of a REDCap export."""
+    project = read_redcap(export, fields, mapping.model.missing)
+    if how.instrument not in project.instruments:
+        raise SourceError(
+            f"The REDCap project has no instrument {how.instrument!r}, which the input {name} names.",
+            evidence=f"instruments: {', '.join(project.instruments)}",
+            remedy="correct instrument: in the mapping",
+        )
+    return project.instruments[how.instrument].fillna("")
 
 
 def _frames(

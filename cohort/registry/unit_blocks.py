@@ -81,7 +81,7 @@ def unit_blocks(sources: Source | Iterable[Source], dictionary: Dictionary | Non
 
 
 def _of_source(source: Source, dictionary: Dictionary) -> Iterator[tuple[object, ...]]:
-    missing = tuple(source.mapping.model.missing)
+    missing = tuple(source.mapping.model.missing_codes)
     for table, mapping in source.mapping.model.tables.items():
         for block in mapping.blocks or (mapping,):
             frame = source.frames[block.input or mapping.input or next(iter(source.frames))]

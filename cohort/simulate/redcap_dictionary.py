@@ -4,28 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cohort.dictionary.redcap_template import COLUMNS
 from cohort.simulate.imaging import CODES, SEQUENCES
 
-COLUMNS = (
-    "Variable / Field Name",
-    "Form Name",
-    "Section Header",
-    "Field Type",
-    "Field Label",
-    "Choices, Calculations, OR Slider Labels",
-    "Field Note",
-    "Text Validation Type OR Show Slider Number",
-    "Text Validation Min",
-    "Text Validation Max",
-    "Identifier?",
-    "Branching Logic (Show field only if...)",
-    "Required Field?",
-    "Custom Alignment",
-    "Question Number (surveys only)",
-    "Matrix Group Name",
-    "Matrix Ranking?",
-    "Field Annotation",
-)
 _YES_NO = "1, Yes | 0, No | -99, Unknown"
 _UNIT = "1, mg/L | 2, mg/dL"
 _ASKED = "[nd_ice_done] = '1'"

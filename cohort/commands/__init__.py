@@ -1,0 +1,1 @@
+"""The sub-commands of ``cohort``, one file per group."""
