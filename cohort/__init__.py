@@ -17,6 +17,8 @@ _WHERE = {
     "harmonize": "cohort.registry.harmonize",
     "read_redcap": "cohort.registry.redcap_project",
     "Registry": "cohort.registry.registry",
+    "deidentify": "cohort.registry.deidentify",
+    "export_registry": "cohort.registry.deidentify",
     "unit_blocks": "cohort.registry.unit_blocks",
     "simulate_registries": "cohort.simulate.registries",
     # neurotoxicity

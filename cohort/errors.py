@@ -56,6 +56,10 @@ class StudyError(CohortError):
     """A study definition cannot be carried out as written."""
 
 
+class PrivacyError(CohortError):
+    """Something that names a patient was about to leave, or the key that protects it is no good."""
+
+
 class EndpointError(CohortError):
     """Times, events or intervals do not make a valid endpoint."""
 

@@ -157,3 +157,27 @@ def p_value(value: float, style: PStyle = "nejm") -> str:
     if style == "jama":
         text = text.replace("0.", ".", 1)
     return text.replace(".", "·") if style == "lancet" and text.startswith("<") else text
+
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def formula_safe(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would run as a formula.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        The text itself, or with an apostrophe in front.
+
+    Examples
+    --------
+    >>> formula_safe("=1+1"), formula_safe("3-4")
+    ("'=1+1", '3-4')
+    """
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -41,6 +41,8 @@ class Registry:
         The SQL that made the rows.
     limits : DataFrame
         Values at the limits that mappings declare: source, table, variable, center_id, n, n_at_limit.
+    privacy : mapping of str to str
+        What `deidentify` did; empty when the registry still names patients.
     """
 
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
@@ -51,6 +53,7 @@ class Registry:
     rules: pd.DataFrame = field(repr=False)
     sql: Mapping[tuple[str, str, int], str] = field(repr=False)
     limits: pd.DataFrame = field(repr=False)
+    privacy: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __getattr__(self, name: str) -> pd.DataFrame:
         """Return a canonical table."""

@@ -7,30 +7,8 @@ import io
 
 import pandas as pd
 
+from cohort.format import formula_safe
 from cohort.tables.table import Table
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def formula_safe(text: str) -> str:
-    """Put an apostrophe before text that a spreadsheet would run as a formula.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The text itself, or with an apostrophe in front.
-
-    Examples
-    --------
-    >>> formula_safe("=1+1"), formula_safe("3-4")
-    ("'=1+1", '3-4')
-    """
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def csv_text(table: Table, *, printed: bool = False) -> str:

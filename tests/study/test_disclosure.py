@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,3 +102,27 @@ def test_no_small_count_remains_or_stands_alone(counts: list[list[int]], min_cel
         rest = table.to_numpy()[:, column][~hidden[:, column]]
         along = table.to_numpy()[row][~hidden[row]]
         assert (rest == 0).all() or (along == 0).all()
+
+
+def test_no_hidden_count_follows_from_the_totals() -> None:
+    """Enumerate: with all totals printed, every hidden count can be at least two numbers, unless it is said."""
+    rng = np.random.default_rng(6)
+    tried = 0
+    for _ in range(120):
+        counts = rng.integers(0, 4, (3, 2))
+        frame = pd.DataFrame(counts, columns=["a", "b"]).assign(n=counts.sum(axis=1))
+        found = suppress(frame, min_cell=3, count_columns=["a", "b", "n"], total="n")
+        cells = np.argwhere(found.hidden.to_numpy())
+        if not 0 < len(cells) <= 4 or found.n_exposed:
+            continue
+        tried += 1
+        printed = frame[["a", "b", "n"]].to_numpy()
+        totals = printed.sum(axis=0)
+        solutions = []
+        for values in itertools.product(range(int(totals.max()) + 1), repeat=len(cells)):
+            trial = printed.copy()
+            trial[cells[:, 0], cells[:, 1]] = values
+            if (trial.sum(axis=0) == totals).all() and (trial[:, 0] + trial[:, 1] == trial[:, 2]).all():
+                solutions.append(values)
+        assert all(len(set(one)) > 1 for one in zip(*solutions, strict=True)), (frame, found.frame)
+    assert tried > 10

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from example_table import example
 
+from cohort.format import formula_safe
 from cohort.tables.table import Cell, Column, Row, Table
-from cohort.tables.write_csv import formula_safe
 from cohort.tables.write_latex import escape_latex
 
 
