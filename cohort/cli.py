@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from cohort.commands import dictionary
+from cohort.commands import dictionary, mapping
 
 app = typer.Typer(
     add_completion=False,
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 app.add_typer(dictionary.app, name="dictionary")
+app.add_typer(mapping.app, name="mapping")
 
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder to write; made if it is not there.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
