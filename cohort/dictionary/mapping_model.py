@@ -230,6 +230,7 @@ class MappingModel(Strict):
     form: str = ""
     note: str = ""
     reviewed: Review | None = None
+    omop: bool = False
     inputs: dict[str, Input] = Field(min_length=1)
     missing: dict[str, Reason] = Field(default_factory=dict)
     recodes: dict[str, dict[str, str]] = Field(default_factory=dict)

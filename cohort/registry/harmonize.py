@@ -175,6 +175,8 @@ class _Run:
     def _hashes(self) -> None:
         for file in self.source.files:
             self._note("", "", "input_sha256", file.name, file.sha256, file.n)
+        for note in self.source.notes:
+            self._note("", "", "note", "", note, 1)
         self._note("", "", "mapping_sha256", self.source.mapping.file, self.source.mapping.sha256, 1)
         self._note("", "", "dictionary_sha256", self.dictionary.version, self.dictionary.sha256, 1)
 

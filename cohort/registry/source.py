@@ -16,6 +16,7 @@ from cohort.dictionary.read import Dictionary, read_dictionary
 from cohort.dictionary.strict_yaml import did_you_mean
 from cohort.errors import SourceError
 from cohort.registry.files import SUFFIXES, FileRecord, frame_text, read_file
+from cohort.registry.omop import read_omop
 from cohort.registry.planner import make_plan
 from cohort.registry.redcap_project import read_redcap
 
@@ -36,6 +37,8 @@ class Source:
         What was read, with hashes.
     labels : mapping of str to DataFrame
         Value labels and declared missing values, by name of the input; see `cohort.registry.files.read_labels`.
+    notes : tuple of str
+        What a reader should be told about the source; also in the audit.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Source:
     frames: Names[str, pd.DataFrame] = field(repr=False)
     files: tuple[FileRecord, ...] = field(repr=False)
     labels: Names[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -55,7 +59,7 @@ class Source:
         lines += [
             f"  {name}: {len(frame):,} rows, {frame.shape[1]} columns" for name, frame in self.frames.items()
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
 
 def read_source(
@@ -68,7 +72,8 @@ def read_source(
     Parameters
     ----------
     path : str, Path, DataFrame or mapping of str to DataFrame
-        A file, or a folder that holds the files that the mapping names; or frames, by name of the input.
+        A file, or a folder that holds the files that the mapping names; or frames, by name of the input. For
+        ``source="omop"`` a folder, a DuckDB file, or the address of a PostgreSQL server.
     source : str or Path
         Name of a packaged mapping, or path of a mapping file.
     dictionary : Dictionary, optional
@@ -96,7 +101,14 @@ def read_source(
     dictionary = dictionary or read_dictionary()
     mapping = read_mapping(source, dictionary)
     plan = make_plan(mapping, dictionary)
-    frames, files, labels = _read(path, mapping)
+    notes: tuple[str, ...] = ()
+    labels: dict[str, pd.DataFrame] = {}
+    if mapping.model.omop and not isinstance(path, pd.DataFrame | Names):
+        found = read_omop(path)
+        frames = {name: frame_text(found.frames[name]) for name in mapping.model.inputs}
+        files, notes = found.records, found.notes
+    else:
+        frames, files, labels = _read(path, mapping)
     problems: dict[str, list[str]] = {}
     for _, name, column in plan.needed():
         if column not in frames[name].columns:
@@ -110,7 +122,7 @@ def read_source(
             evidence="; ".join(f"input {name}: {', '.join(texts)}" for name, texts in missing.items()),
             remedy=f"give the complete export, or correct the names in {mapping.file}",
         )
-    return Source(mapping.source, mapping, MappingProxyType(frames), files, MappingProxyType(labels))
+    return Source(mapping.source, mapping, MappingProxyType(frames), files, MappingProxyType(labels), notes)
 
 
 def is_there(path: Path) -> bool:
