@@ -20,6 +20,8 @@ _WHERE = {
     "review_mapping": "cohort.registry.mapping_review",
     "read_redcap": "cohort.registry.redcap_project",
     "Registry": "cohort.registry.registry",
+    "same_patients": "cohort.registry.same_patients",
+    "resolve_conflicts": "cohort.registry.resolve",
     "deidentify": "cohort.registry.deidentify",
     "export_registry": "cohort.registry.deidentify",
     "unit_blocks": "cohort.registry.unit_blocks",

@@ -82,7 +82,7 @@ def _of_table(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
         table=table.name,
         patient_id=names["patient_id"].to_numpy(),
         infusion_number=names["infusion_number"].to_numpy(),
-        key=_key_text(names, rest).to_numpy(),
+        key=key_text(names, rest).to_numpy(),
     )
 
 
@@ -90,7 +90,7 @@ def _listed(values: pd.Series) -> str:
     return "; ".join(dict.fromkeys(values))
 
 
-def _key_text(names: pd.DataFrame, columns: list[str]) -> pd.Series:
+def key_text(names: pd.DataFrame, columns: list[str]) -> pd.Series:
     """Write the key columns that have a value as ``name=value``."""
     text = pd.Series("", index=names.index, dtype="string")
     for column in columns:

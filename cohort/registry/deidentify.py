@@ -90,6 +90,7 @@ def deidentify(registry: Registry, key: str | Path | bytes, dates: Dates = "drop
         registry,
         tables=MappingProxyType(tables),
         unmapped=registry.unmapped.assign(value=""),
+        decisions=registry.decisions.iloc[:0],
         privacy=MappingProxyType(done),
     )
 

@@ -14,6 +14,7 @@ from cohort.dictionary.expressions import column_kinds, evaluate, parse_expressi
 from cohort.dictionary.read import Dictionary, Table
 from cohort.dictionary.table_model import CheckDefault, Contradiction
 from cohort.errors import DictionaryError
+from cohort.registry.cross_checks import cross_checks, unlike_centers
 from cohort.registry.engine import STATUSES
 
 if TYPE_CHECKING:
@@ -98,9 +99,37 @@ def check_quality(
     for name in dictionary.tables:
         checker.table(name)
     checker.contradictions()
+    checker.across()
     checker.limits(limits)
     checker.not_applicable(rules)
     return QualityFrame(pd.DataFrame(checker.rows, columns=list(QUALITY_COLUMNS)))
+
+
+def violated_rows(
+    tables: Mapping[str, pd.DataFrame], dictionary: Dictionary, check: str, table: str, variable: str
+) -> NDArray[np.bool_] | None:
+    """Return which rows of a table violate a check; None when there is no such check of this variable.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        Harmonized tables.
+    dictionary : Dictionary
+        Its checks.
+    check, table, variable : str
+        As in a row of the quality frame.
+
+    Returns
+    -------
+    array of bool or None
+        One entry per row of the table.
+    """
+    checker = _Checker(tables, dictionary)
+    checker.wanted = (check, table, variable)
+    checker.table(table)
+    checker.contradictions()
+    checker.across()
+    return checker.found
 
 
 @dataclass(frozen=True)
@@ -119,6 +148,8 @@ class _Checker:
         self.tables = tables
         self.dictionary = dictionary
         self.rows: list[tuple[object, ...]] = []
+        self.wanted: tuple[str, str, str] | None = None
+        self.found: NDArray[np.bool_] | None = None
         self.defaults = {one.check: one for one in dictionary.checks.checks}
         self.thresholds = {
             (one.check, one.table, one.variable): one.threshold for one in dictionary.checks.thresholds
@@ -208,6 +239,24 @@ class _Checker:
                 known = violated.notna().to_numpy()
                 self._add(one, one.table, one.variable, violated.fillna(False).to_numpy(dtype=bool), known)
 
+    def across(self) -> None:
+        """Check what stands in several tables, and centers against each other."""
+        for one in cross_checks(self.tables):
+            self._add(self.defaults[one.check], one.table, one.variable, one.violated, one.among)
+        infusion = self.tables["infusion"]
+        measured = [
+            name
+            for name, one in self.dictionary.tables["infusion"].variables.items()
+            if one.kind == "number" and name in infusion.columns
+        ]
+        check = self.defaults["center_like_others"]
+        for row in unlike_centers(infusion, measured).to_dict("records"):
+            reason = f"median {row['median']:g}, the other centers {row['others']:g}" if row["far"] else ""
+            n = int(row["n"])
+            self._row(
+                check, "infusion", row["variable"], row["source"], row["center_id"], n * row["far"], n, reason
+            )
+
     def limits(self, limits: pd.DataFrame) -> None:
         """Add the share of values at the limits that mappings declare."""
         check = self.defaults["below_limit"]
@@ -236,6 +285,8 @@ class _Checker:
         among: NDArray[np.bool_],
     ) -> None:
         """Count violated rows for each whole source, then by source and center."""
+        if (check.check, table, variable) == self.wanted:
+            self.found = violated & among
         groups = self.groups[table]
         n = np.bincount(groups.codes[among], minlength=len(groups.sources))
         bad = np.bincount(groups.codes[among & violated], minlength=len(groups.sources))

@@ -10,7 +10,18 @@ import pandas as pd
 from cohort.dictionary.read import Dictionary
 from cohort.errors import DictionaryError
 from cohort.registry.conflicts import find_conflicts
-from cohort.registry.quality import QualityFrame, check_quality
+from cohort.registry.quality import QualityFrame, check_quality, violated_rows
+
+DECISION_COLUMNS = (
+    "table",
+    "patient_id",
+    "infusion_number",
+    "key",
+    "variable",
+    "taken_from",
+    "sources",
+    "why",
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class Registry:
         Values at the limits that mappings declare: source, table, variable, center_id, n, n_at_limit.
     privacy : mapping of str to str
         What `deidentify` did; empty when the registry still names patients.
+    decisions : DataFrame
+        What `resolve_conflicts` decided: table, patient_id, infusion_number, key, variable, taken_from, sources, why.
     """
 
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
@@ -54,6 +67,9 @@ class Registry:
     sql: Mapping[tuple[str, str, int], str] = field(repr=False)
     limits: pd.DataFrame = field(repr=False)
     privacy: Mapping[str, str] = field(default_factory=dict, repr=False)
+    decisions: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(DECISION_COLUMNS)), repr=False
+    )
 
     def __getattr__(self, name: str) -> pd.DataFrame:
         """Return a canonical table."""
@@ -100,6 +116,36 @@ class Registry:
             heat map by center.
         """
         return check_quality(self.tables, self.dictionary, self.rules, self.limits)
+
+    def violations(self, check: str, table: str, variable: str = "") -> pd.DataFrame:
+        """Return the keys of the rows that violate a check, to be looked up at the source.
+
+        Parameters
+        ----------
+        check, table, variable : str
+            As in a row of `quality`.
+
+        Returns
+        -------
+        DataFrame
+            The primary key of each row; no values.
+        """
+        if table not in self.tables:
+            raise DictionaryError(
+                f"There is no table {table!r}.", evidence=f"tables: {', '.join(self.tables)}"
+            )
+        found = violated_rows(self.tables, self.dictionary, check, table, variable)
+        if found is None:
+            known = self.quality()
+            names = known.loc[(known["table"] == table) & (known["variable"] == variable), "check"].unique()
+            raise DictionaryError(
+                f"There is no check {check!r} of {table}.{variable}.",
+                evidence=f"checks: {', '.join(names) or 'none'}",
+                remedy="take check, table and variable from a row of registry.quality()",
+            )
+        keys = list(self.dictionary.tables[table].primary_key)
+        rows: pd.DataFrame = self.tables[table].loc[found, keys].reset_index(drop=True)
+        return rows
 
     def collected(self, table: str, source: str) -> bool:
         """Whether a source collects a table at all.

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -181,7 +181,13 @@ def test_units_shifts_and_order_do_not_matter(seed: int, distribution: str, c: f
     x = rng.normal(size=n)
     time = np.exp(1 + 0.4 * x) * rng.weibull(1.2, n) + 0.01
     frame = pd.DataFrame({"time": time, "event": rng.integers(0, 2, n), "x": x})
-    fit = co.parametric_survival(endpoint(frame), "x", distribution)
+    try:
+        fit = co.parametric_survival(endpoint(frame), "x", distribution)
+    except EstimationError:
+        assume(
+            distribution != "gengamma"
+        )  # its shape may run to infinity: refused, and another sample is drawn
+        raise
     scaled = co.parametric_survival(endpoint(frame.assign(time=c * time)), "x", distribution)
     b, again = (r.tidy().set_index("term")["estimate"] for r in (fit, scaled))
     tolerance = 1e-4 if distribution == "gengamma" else 1e-6
