@@ -206,11 +206,16 @@ class _Reader:
         ended = out[["death_date", "observation_period_end_date"]].apply(lambda one: one.str[:10])
         out = out.assign(
             age=_ages(out),
-            vital_status=ended["death_date"].notna().map({True: "dead", False: "alive"}).astype("string"),
+            vital_status=self.vital_status(ended["death_date"]),
         )
         out["death_date"] = ended["death_date"]
         out["last_date"] = ended["death_date"].fillna(ended["observation_period_end_date"])
         return out
+
+    def vital_status(self, death: pd.Series) -> pd.Series:
+        """Return dead or alive; missing where the CDM has no table of deaths, since nobody is then known to live."""
+        said = death.notna().map({True: "dead", False: "alive"}).astype("string")
+        return said if self.store.has("death") else said.mask(death.isna())
 
     def dated(self, name: str, infusions: pd.DataFrame, persons: Collection[str]) -> pd.DataFrame:
         """Return the rows of a set, each with the number of its infusion."""
