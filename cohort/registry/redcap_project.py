@@ -136,9 +136,11 @@ def read_redcap(
             remedy="export raw data with the record identifier, and give the dictionary of the same project",
         )
     _check_columns(export, known)
+    answers = _without_unopened_boxes(export, known)
     frames, unopened = {}, {}
     for form in known.forms:
-        frames[form], unopened[form] = _instrument(export, known, form, frozenset(missing))
+        unopened[form] = _n_unopened(export, known, form)
+        frames[form] = _instrument(answers, known, form, frozenset(missing))
     return RedcapProject(known, export, MappingProxyType(frames), MappingProxyType(unopened))
 
 
@@ -176,27 +178,56 @@ def _columns_of(export: pd.DataFrame, known: RedcapDictionary, form: str) -> tup
 
 def _instrument(
     export: pd.DataFrame, known: RedcapDictionary, form: str, missing: frozenset[str]
-) -> tuple[pd.DataFrame, int]:
-    """Return the rows of a form, and how many rows hold nothing of it but what REDCap itself writes."""
+) -> pd.DataFrame:
+    """Return the rows of a form."""
     cells, added = _columns_of(export, known, form)
-    own = export[[*cells, *added]]
-    filled = own.notna() & (own != "").fillna(False)
-    silent = [c for c in own.columns if "___" in c or c.endswith("_complete")]  # 0 in rows nobody opened
-    said = filled.copy()
-    said[silent] &= (own[silent] != "0").fillna(False)
-    keep = said.any(axis=1).to_numpy(dtype=bool)
-    repeats = _texts(export, INSTRUMENT)
-    if (repeats == form).any():
-        keep |= (repeats == form).to_numpy(dtype=bool)
-    elif form == known.forms[0]:
-        keep |= (repeats == "").to_numpy(dtype=bool) & _first_of_record(export, known)
-    dropped = ~keep & filled.any(axis=1).to_numpy(dtype=bool)
+    keep = _rows_of(export, known, form)
     system = [c for c in SYSTEM if c in export.columns]
     frame = export.loc[keep, [known.record_id, *system, *cells, *added]].copy()
     for one in known.of_form(form):
         if one.logic is not None:
             _hide(frame, one, export, known, missing)
-    return frame.reset_index(drop=True), int(dropped.sum())
+    return frame.reset_index(drop=True)
+
+
+def _rows_of(export: pd.DataFrame, known: RedcapDictionary, form: str) -> Flags:
+    """Return which rows of an export are a form's: opened, repeats of it, or a record's first row."""
+    cells, added = _columns_of(export, known, form)
+    keep = _opened(export[[*cells, *added]])
+    repeats = _texts(export, INSTRUMENT)
+    if (repeats == form).any():
+        return keep | (repeats == form).to_numpy(dtype=bool)
+    if form == known.forms[0]:
+        return keep | ((repeats == "").to_numpy(dtype=bool) & _first_of_record(export, known))
+    return keep
+
+
+def _n_unopened(export: pd.DataFrame, known: RedcapDictionary, form: str) -> int:
+    """Count rows left out of a form although REDCap wrote something of it."""
+    cells, added = _columns_of(export, known, form)
+    own = export[[*cells, *added]]
+    filled = (own.notna() & (own != "").fillna(False)).any(axis=1).to_numpy(dtype=bool)
+    return int((filled & ~_rows_of(export, known, form)).sum())
+
+
+def _opened(own: pd.DataFrame) -> Flags:
+    """Return in which rows a form holds more than what REDCap writes by itself: 0 in every box, and "incomplete"."""
+    filled = own.notna() & (own != "").fillna(False)
+    silent = [c for c in own.columns if "___" in c or c.endswith("_complete")]
+    filled[silent] &= (own[silent] != "0").fillna(False)
+    return filled.any(axis=1).to_numpy(dtype=bool)
+
+
+def _without_unopened_boxes(export: pd.DataFrame, known: RedcapDictionary) -> pd.DataFrame:
+    """Blank the boxes of forms that nobody opened, where 0 does not mean that the box was left unticked."""
+    out = export.copy()
+    for form in known.forms:
+        cells, added = _columns_of(export, known, form)
+        boxes = [c for c in cells if "___" in c]
+        if boxes:
+            opened = _opened(export[[*cells, *added]])
+            out[boxes] = out[boxes].where(np.repeat(opened[:, None], len(boxes), axis=1))
+    return out
 
 
 def _texts(export: pd.DataFrame, column: str) -> pd.Series:

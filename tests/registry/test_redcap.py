@@ -102,8 +102,9 @@ def test_hidden_and_blank_are_told_apart(twin):
     base = twin.instruments["base"]
     # a is female: births was asked and left blank; b is male: never shown; c's sex is blank: nobody can tell
     assert base["births"].fillna("").tolist() == ["", HIDDEN, ""]
-    # other is shown to b only; c's boxes are exported as 0 whether or not anybody looked, and count as unticked
-    assert base["other"].fillna("").tolist() == [HIDDEN, "", HIDDEN]
+    # other is shown to b only; nobody opened c's form, whose boxes REDCap exports as 0 all the same
+    assert base["other"].fillna("").tolist() == [HIDDEN, "", ""]
+    assert base["race___1"].fillna("").tolist() == ["1", "0", ""]  # nor are they answers
     visit = twin.instruments["visit"]
     # a: seen; b: not seen; c: a missing-data code decides nothing, but the blank sex does
     assert visit["ice"].fillna("").tolist() == ["", HIDDEN, HIDDEN]
