@@ -328,20 +328,25 @@ def _missing_codes(columns: Sequence[ScannedColumn]) -> dict[str, str]:
 
 
 def _comment(one: ScannedColumn, table: str, dictionary: Dictionary) -> list[str]:
-    shown = f"; {', '.join(f'{value} ({n})' for value, n in one.texts)}" if one.texts else ""
+    shown = f"; {', '.join(f'{_one_line(value)} ({n})' for value, n in one.texts)}" if one.texts else ""
     what = f"{one.looks}{f' {chr(32).join(one.dates)}' if one.dates else ''}"
     lines = [
         f"      # {one.name!r}: {what}, {one.n - one.n_blank:,} of {one.n:,} filled, "
         f"{one.n_distinct:,} different{shown}"
     ]
     if one.label:
-        lines.append(f"      #   labels in the file: {one.label}")
+        lines.append(f"      #   labels in the file: {_one_line(one.label)}")
     mine = [(name, likeness) for own, name, likeness in one.likely if own == table and name != "patient_id"]
     for name, likeness in mine[:2]:
         lines.append(
             f"      #   {name}: {_rule(one, dictionary.tables[table].variables[name])}    # likeness {likeness}"
         )
     return lines
+
+
+def _one_line(text: str) -> str:
+    """Return the text without line breaks, which would end a comment."""
+    return " ".join(text.split())
 
 
 def _rule(one: ScannedColumn, variable: Variable) -> str:

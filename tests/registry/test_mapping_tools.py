@@ -89,7 +89,7 @@ def test_an_uncommented_proposal_works(tmp_path):
 @given(
     st.dictionaries(
         st.text(alphabet="abAB_ :{}#'\"é-1", min_size=1, max_size=10).filter(lambda t: t.strip() == t and t),
-        st.lists(st.text(alphabet="ab:{}#'\"1,.-/ é", max_size=6), min_size=2, max_size=2),
+        st.lists(st.text(alphabet="ab:{}#'\"1,.-/ é\n\r\u2028", max_size=6), min_size=2, max_size=2),
         min_size=1,
         max_size=4,
     )
@@ -107,6 +107,12 @@ def test_whatever_the_file_holds_the_proposal_is_a_mapping(tmp_path_factory, col
     (folder / "any.yaml").write_text(text, encoding="utf-8")
     dictionary = co.read_dictionary()
     assert make_plan(read_mapping(folder / "any.yaml", dictionary), dictionary).blocks
+
+
+def test_a_line_break_in_a_cell_does_not_leave_its_comment(tmp_path):
+    file = extract(tmp_path, Sex=["Male\nsource: other", "Female"] * 20)
+    text = co.propose_mapping(file, source="clinic")
+    assert [line for line in text.splitlines() if line.startswith("source:")] == ["source: clinic"]
 
 
 def test_refusals(tmp_path):
