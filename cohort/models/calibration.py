@@ -231,7 +231,8 @@ class Calibration:
         str
             For example ``calibration slope of risk_30 at 30 days 0.91 (95% CI 0.60–1.22)``.
         """
-        row = self.tidy().query("term == @term")
+        tidy = self.tidy()
+        row = tidy[tidy["term"] == term]
         if row.empty:
             raise EstimationError(
                 f"there is no measure {term!r}",

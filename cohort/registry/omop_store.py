@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ SERVERS = ("postgresql://", "postgres://")
 MAX_VALUES = 50_000
 
 
-class OmopStore:
+class OmopStore(ABC):
     """Tables of a CDM by lower-case name, whatever the case of files, tables and columns.
 
     Attributes
@@ -83,10 +84,11 @@ class OmopStore:
         """Return the table as the engine names it."""
         return exp.Table(this=exp.to_identifier(self.tables[table][0], quoted=True))
 
+    @abstractmethod
     def run(self, table: str, query: str) -> pa.Table:
         """Run a query on one table."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of the connection."""
 

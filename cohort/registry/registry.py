@@ -51,7 +51,7 @@ class Registry:
     sql : mapping of (source, table, block) to str
         The SQL that made the rows.
     limits : DataFrame
-        Values at the limits that mappings declare: source, table, variable, center_id, n, n_at_limit.
+        Values at the limits that mappings declare: source, table, variable, at, n, n_at_limit, note.
     privacy : mapping of str to str
         What `deidentify` did; empty when the registry still names patients.
     decisions : DataFrame

@@ -82,6 +82,7 @@ def is_session(engine: object) -> bool:
 def _local() -> Any:
     """Return the active session, or start one on this machine."""
     try:
+        from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError:
         raise MappingError(
@@ -99,7 +100,7 @@ def _local() -> Any:
             .config("spark.sql.shuffle.partitions", "4")
             .getOrCreate()
         )
-    except Exception as error:
+    except (PySparkException, OSError) as error:
         raise MappingError(
             "Spark could not be started.",
             evidence=type(error).__name__,

@@ -61,6 +61,10 @@ def test_no_identifier_date_or_free_text_remains(registry):
             assert not pd.api.types.is_datetime64_any_dtype(frame[column]) or frame[column].isna().all()
             if isinstance(frame[column].dtype, pd.StringDtype):
                 assert not known & set(frame[column].dropna()), (name, column)
+    centers = set(registry.infusion["center_id"].dropna())
+    for frame in (private.limits, private.quality(), private.conflicts):
+        texts = {str(value) for column in frame.columns for value in frame[column]}
+        assert not (known | centers) & texts
     assert private.event["detail"].isna().all()
     assert (private.unmapped["value"] == "").all()
     assert private.infusion["infusion_year"].equals(registry.infusion["infusion_year"])
