@@ -13,6 +13,7 @@ from cohort.format import fixed
 from cohort.plots import layout
 from cohort.plots.curves import keys_in, readable, refuse_repeats, require_columns, wrapped
 from cohort.plots.key import Swatch, draw_key, missing_swatch
+from cohort.plots.matrix import draw_cell, matrix_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,12 +69,14 @@ def plot_association_matrix(
     new_figure = ax is None
     with style.theme():
         ax = layout.own_axes(ax, width_mm or 174.0, height_mm)
-        _matrix_axes(ax, terms, outcomes, labels or {})
+        named = labels or {}
+        heads = [wrapped(named.get(outcome, readable(outcome)), 14) for outcome in outcomes]
+        matrix_axes(ax, [named.get(term, readable(term)) for term in terms], heads)
         _draw_cells(ax, frame, terms, outcomes, top, threshold)
         layout.fit(ax)
         if new_figure and width_mm is None:
-            heads = layout.widest(ax, [t.get_text() for t in ax.get_xticklabels()], fontweight="bold")
-            layout.fit_to_width(ax, max(_CELL_MM[0], heads / 72 / style.MM + 2) * len(outcomes), 174.0)
+            widest = layout.widest(ax, heads, fontweight="bold")
+            layout.fit_to_width(ax, max(_CELL_MM[0], widest / 72 / style.MM + 2) * len(outcomes), 174.0)
         draw_key(ax, _key(frame, top, threshold))
         layout.fit(ax)
         if new_figure and height_mm is None:
@@ -86,18 +89,6 @@ def _top(correlation: pd.Series) -> float:
     sizes = np.abs(correlation.to_numpy(dtype=float, na_value=np.nan))
     largest = float(np.nanmax(sizes)) if np.isfinite(sizes).any() else 0.0
     return next((top for top in _TOPS if largest <= top), 1.0)
-
-
-def _matrix_axes(ax: Axes, terms: Sequence[str], outcomes: Sequence[str], labels: Mapping[str, str]) -> None:
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    ax.set_xlim(-0.5, len(outcomes) - 0.5)
-    ax.set_ylim(len(terms) - 0.5, -0.5)
-    ax.xaxis.tick_top()
-    heads = [wrapped(labels.get(o, readable(o)), 14) for o in outcomes]
-    ax.set_xticks(range(len(outcomes)), heads, fontweight="bold")
-    ax.set_yticks(range(len(terms)), [labels.get(t, readable(t)) for t in terms])
-    ax.tick_params(length=0, pad=3)
 
 
 def shade(correlation: float, top: float) -> str:
@@ -121,24 +112,12 @@ def _draw_cells(
     top: float,
     threshold: float,
 ) -> None:
-    from matplotlib.patches import Rectangle
-
     places = zip(frame["term"].astype(str), frame["outcome"].astype(str), strict=True)
     numbers = frame[["correlation", "p_value", "p_adjusted", "n"]].to_numpy(dtype=float, na_value=np.nan)
     for (term, outcome), (r, p, adjusted, n) in zip(places, numbers.tolist(), strict=True):
         x, y = outcomes.index(outcome), terms.index(term)
         look = missing_swatch("") if np.isnan(r) else Swatch("", shade(r, top), style.HATCH_COLOR)
-        cell = Rectangle(
-            (x - 0.48, y - 0.46),
-            0.96,
-            0.92,
-            facecolor=look.face,
-            edgecolor=look.edge,
-            hatch=look.hatch or None,
-            linewidth=0.5,
-            gid="cell",
-        )
-        ax.add_patch(cell)
+        draw_cell(ax, x, y, look)
         if not np.isnan(r):
             ink = palette.ink_on(look.face)
             _write(ax, x, y - 0.2, fixed(r, 2) + mark(p, adjusted, threshold), ink, style.FONT_SIZE)

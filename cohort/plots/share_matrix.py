@@ -12,6 +12,7 @@ from cohort.format import percent
 from cohort.plots import layout
 from cohort.plots.curves import keys_in, readable, refuse_repeats, require_columns, wrapped
 from cohort.plots.key import Swatch, draw_key, missing_swatch
+from cohort.plots.matrix import draw_cell, matrix_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +65,12 @@ def plot_share_matrix(
     new_figure = ax is None
     with style.theme():
         ax = layout.own_axes(ax, width_mm or 174.0, height_mm)
-        _axes(ax, down, across, rows, columns, labels or {})
+        named = labels or {}
+        heads = [wrapped(named.get(column, readable(column)), 14) for column in across]
+        matrix_axes(ax, [named.get(row, readable(row)) for row in down], heads)
+        ax.xaxis.set_label_position("top")
+        ax.set_xlabel(readable(columns))
+        ax.set_ylabel(readable(rows))
         _draw(ax, frame, down, across)
         layout.fit(ax)
         if new_figure and width_mm is None:
@@ -84,45 +90,14 @@ def shade(share: float) -> str:
     return palette.blend("#FFFFFF", _FULL, share)
 
 
-def _axes(
-    ax: Axes, down: Sequence[str], across: Sequence[str], rows: str, columns: str, labels: Mapping[str, str]
-) -> None:
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    ax.set_xlim(-0.5, len(across) - 0.5)
-    ax.set_ylim(len(down) - 0.5, -0.5)
-    ax.xaxis.tick_top()
-    ax.xaxis.set_label_position("top")
-    ax.set_xlabel(readable(columns))
-    ax.set_ylabel(readable(rows))
-    ax.set_xticks(
-        range(len(across)), [wrapped(labels.get(o, readable(o)), 14) for o in across], fontweight="bold"
-    )
-    ax.set_yticks(range(len(down)), [labels.get(t, readable(t)) for t in down])
-    ax.tick_params(length=0, pad=3)
-
-
 def _draw(ax: Axes, frame: pd.DataFrame, down: Sequence[str], across: Sequence[str]) -> None:
-    from matplotlib.patches import Rectangle
-
     places = zip(frame["row"].astype(str), frame["column"].astype(str), strict=True)
-    for (row, column), (x, n) in zip(
-        places, frame[["n_event", "n"]].to_numpy(dtype=float).tolist(), strict=True
-    ):
-        look = Swatch("", shade(x / n), style.HATCH_COLOR) if n else missing_swatch("")
-        at = (across.index(column), down.index(row))
-        cell = Rectangle(
-            (at[0] - 0.48, at[1] - 0.46),
-            0.96,
-            0.92,
-            facecolor=look.face,
-            edgecolor=look.edge,
-            hatch=look.hatch or None,
-            linewidth=0.5,
-            gid="cell",
-        )
-        ax.add_patch(cell)
+    counts = frame[["n_event", "n"]].to_numpy(dtype=float).tolist()
+    for (row, column), (n_event, n) in zip(places, counts, strict=True):
+        look = Swatch("", shade(n_event / n), style.HATCH_COLOR) if n else missing_swatch("")
+        x, y = across.index(column), down.index(row)
+        draw_cell(ax, x, y, look)
         if n:
-            text = f"{percent(x, n, 0)}\n{x:.0f}/{n:.0f}"
+            text = f"{percent(n_event, n, 0)}\n{n_event:.0f}/{n:.0f}"
             ink = palette.ink_on(look.face)
-            ax.text(*at, text, ha="center", va="center", color=ink, fontsize=style.SMALL_FONT_SIZE)
+            ax.text(x, y, text, ha="center", va="center", color=ink, fontsize=style.SMALL_FONT_SIZE)

@@ -14,11 +14,13 @@ from cohort.format import percent
 from cohort.plots import layout
 from cohort.plots.curves import keys_in, readable, refuse_repeats, require_columns
 from cohort.plots.key import Swatch, draw_key, missing_swatch
+from cohort.plots.matrix import draw_cell, matrix_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _CELL_MM = (13.0, 4.4)
+_CELL = (0.94, 0.88)
 _LOOKS: Mapping[str, Swatch] = {
     "complete": Swatch("complete", "#2F6F9F"),
     "partial": Swatch("partial", "#A9CBE4"),
@@ -72,7 +74,9 @@ def plot_status_matrix(
     new_figure = ax is None
     with style.theme():
         ax = layout.own_axes(ax, width_mm or 174.0, height_mm)
-        _matrix_axes(ax, variables, sources, labels or {})
+        named = labels or {}
+        down = [named.get(variable, readable(variable)) for variable in variables]
+        matrix_axes(ax, down, [named.get(source, source) for source in sources])
         _draw_cells(ax, frame, variables, sources)
         layout.fit(ax)
         if new_figure and width_mm is None:
@@ -87,22 +91,7 @@ def plot_status_matrix(
     return ax
 
 
-def _matrix_axes(
-    ax: Axes, variables: Sequence[str], sources: Sequence[str], labels: Mapping[str, str]
-) -> None:
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    ax.set_xlim(-0.5, len(sources) - 0.5)
-    ax.set_ylim(len(variables) - 0.5, -0.5)
-    ax.xaxis.tick_top()
-    ax.set_xticks(range(len(sources)), [labels.get(s, s) for s in sources], fontweight="bold")
-    ax.set_yticks(range(len(variables)), [labels.get(v, readable(v)) for v in variables])
-    ax.tick_params(length=0, pad=3)
-
-
 def _draw_cells(ax: Axes, frame: pd.DataFrame, variables: Sequence[str], sources: Sequence[str]) -> None:
-    from matplotlib.patches import Rectangle
-
     columns = [frame[c].astype(str) for c in ("variable", "source", "status")]
     counted = {"n_ok", "n"} <= set(frame.columns)
     counts = (
@@ -114,17 +103,7 @@ def _draw_cells(ax: Axes, frame: pd.DataFrame, variables: Sequence[str], sources
         zip(*columns, strict=True), counts.tolist(), strict=True
     ):
         x, y, look = sources.index(source), variables.index(variable), _LOOKS[status]
-        cell = Rectangle(
-            (x - 0.47, y - 0.44),
-            0.94,
-            0.88,
-            facecolor=look.face,
-            edgecolor=look.edge,
-            hatch=look.hatch or None,
-            linewidth=0.5,
-            gid="cell",
-        )
-        ax.add_patch(cell)
+        draw_cell(ax, x, y, look, _CELL)
         if n > 0 and status != "impossible":
             ax.text(
                 x, y, percent(n_ok, n, 0), ha="center", va="center_baseline", color=palette.ink_on(look.face)
