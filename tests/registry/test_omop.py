@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -290,6 +291,17 @@ def test_every_value_that_is_looked_for_is_one_of_the_dictionary():
         assert {one.value for one in omop_sets()[name].members if one.value} <= codes
     codes = [(one.system, one.code) for s in omop_sets().values() for m in s.members for one in m.codes]
     assert len(codes) == len(set(codes))
+
+
+def test_the_block_of_the_document_runs(registry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_folder(tmp_path / "cdm")
+    write_duckdb(tmp_path / "cdm.duckdb")
+    text = (Path(__file__).parents[2] / "docs" / "omop.md").read_text(encoding="utf-8")
+    known = {"co": co}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, known)
+    same(registry, known["registry"])
 
 
 # --- a real server

@@ -5,7 +5,9 @@ Spark needs Java; where there is none only the writing of the queries is tested.
 
 from __future__ import annotations
 
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -124,6 +126,15 @@ def test_settings_of_a_given_session_are_put_back(spark, mapping):
     assert spark.conf.get("spark.sql.session.timeZone") == "Asia/Tokyo"
     assert spark.conf.get("spark.sql.ansi.enabled") == "false"
     assert [view.name for view in spark.catalog.listTables()] == []
+
+
+def test_the_block_of_the_document_runs(spark, mapping):
+    source = co.read_source(frame_of(drawn(5)), source=mapping(MAPPING))
+    text = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+    known = {"co": co, "sources": [source], "session": spark}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, known)
+    same(co.harmonize(source), known["registry"])
 
 
 def test_queries_in_spark_keep_what_could_be_lost():

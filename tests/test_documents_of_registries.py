@@ -1,0 +1,83 @@
+"""The blocks of the documents on registries run as written, in a folder that holds what they name."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import cohort as co
+from cohort.dictionary.redcap_template import template_fields
+
+DOCS = Path(co.__file__).resolve().parents[1] / "docs"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return co.simulate_registries(n=40, seed=2, folder=tmp_path_factory.mktemp("raw"))
+
+
+@pytest.fixture(scope="module")
+def sources(made: Any) -> list[Any]:
+    return [co.read_source(path, source=name) for name, path in made.sources.items()]
+
+
+@pytest.fixture(scope="module")
+def registry(sources: list[Any]) -> Any:
+    return co.harmonize(sources)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the working directory of a project, with the key beside it."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (tmp_path / "cohort.key").write_bytes(bytes(range(40)))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def run(document: str, **names: Any) -> dict[str, Any]:
+    text = (DOCS / f"{document}.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    known = {"co": co, **names}
+    for block in blocks:
+        exec(compile(block, f"{document}.md", "exec"), known)
+    return known
+
+
+@pytest.mark.usefixtures("project")
+def test_privacy(registry: Any) -> None:
+    known = run("privacy", registry=registry)
+    assert known["private"].privacy
+    assert Path("out/infusion.csv").is_file()
+
+
+def test_quality(registry: Any) -> None:
+    known = run("quality", registry=registry)
+    assert len(known["merged"].infusion) <= len(registry.infusion)
+
+
+def test_redcap(made: Any, project: Path) -> None:
+    """The simulated project, and one record of the template."""
+    simulated = Path(made.sources["sim_redcap"])
+    folder = simulated if simulated.is_dir() else simulated.parent
+    (project / "project").mkdir()
+    for name in ("data.csv", "dictionary.csv"):
+        shutil.copy(folder / name, project / "project" / name)
+    fields = template_fields(co.read_dictionary())
+    (project / "export").mkdir()
+    fields.to_csv(project / "export" / "dictionary.csv", index=False)
+    system = ["redcap_repeat_instrument", "redcap_repeat_instance", "redcap_data_access_group"]
+    columns = [fields.iloc[0, 0], *system, *fields.iloc[1:, 0]]
+    record = pd.DataFrame([{"record_id": "1", "infusion_date": "2024-01-01"}]).reindex(columns=columns)
+    record.to_csv(project / "export" / "data.csv", index=False)
+    known = run("redcap")
+    assert known["registry"].infusion["patient_id"].tolist() == ["1"]
+    assert len(fields) == 152
+    assert fields["Form Name"].nunique() == 9
