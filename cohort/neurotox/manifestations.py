@@ -32,7 +32,7 @@ def manifestations(
     event: pd.DataFrame,
     patients: pd.DataFrame | pd.Series,
     window: tuple[float, float] = (0, float("inf")),
-    recorded: bool | Sequence[bool] = True,
+    recorded: bool | Sequence[bool] | None = None,
 ) -> pd.DataFrame:
     """Summarize neurological events as one row per patient, each with its day and duration.
 
@@ -49,9 +49,10 @@ def manifestations(
         Keys of the patients to have a row (``registry.infusion``, or a Series of ``patient_id``).
     window : tuple of two floats, default=(0, infinity)
         First and last day since infusion; an event without a day counts in every window.
-    recorded : bool or sequence of bool, default=True
+    recorded : bool or sequence of bool, optional
         Whether the source of each patient records events at all: where it does, a patient without a row had
-        none; where it does not, nothing is known.
+        none; where it does not, nothing is known. By default a source does when it lists any event; without
+        a column ``source`` all do.
 
     Returns
     -------
@@ -79,6 +80,8 @@ def manifestations(
     require_columns(event, ["patient_id", "event_type"], "event")
     check_window(window)
     who = number_patients(event, patients)
+    if recorded is None:
+        recorded = _lists_events(event, who.keys)
     asked = np.broadcast_to(np.asarray(recorded, dtype=bool), (who.n,)) if _fits(recorded, who.n) else None
     if asked is None:
         raise StudyError(
@@ -157,6 +160,13 @@ def _counts(data: pd.DataFrame, one: Manifestation, finding: str, state: str) ->
     here = (data[one.event_type].astype("string") == state).fillna(False)
     states = data.loc[here.to_numpy(dtype=bool), finding].astype("string").fillna("unknown")
     return (len(states), *(int((states == name).sum()) for name in _COUNTS[3:]))
+
+
+def _lists_events(event: pd.DataFrame, keys: pd.DataFrame) -> list[bool]:
+    """Return for each patient whether the source lists any event."""
+    if "source" not in keys.columns:
+        return [True] * len(keys)
+    return [bool(one) for one in keys["source"].astype(str).isin(set(event["source"].astype(str)))]
 
 
 def _fits(recorded: bool | Sequence[bool], n: int) -> bool:

@@ -46,6 +46,14 @@ def test_a_source_that_does_not_record_events_says_nothing():
     assert found.loc["C", "gbs"] == "yes"  # what is recorded counts all the same
 
 
+def test_a_source_without_any_event_says_nothing_unless_it_is_said():
+    """Of two sources only the first lists events: whether anybody of the second had one is not known."""
+    event = EVENT.assign(source="one")
+    patients = pd.DataFrame({"source": ["one", "two"], "patient_id": ["A", "A"]})
+    assert co.manifestations(event, patients)["stroke"].isna().tolist() == [False, True]
+    assert co.manifestations(event, patients, recorded=True)["stroke"].tolist() == ["no", "no"]
+
+
 def test_a_window_keeps_undated_events():
     found = co.manifestations(EVENT, PATIENTS, window=(0, 30)).set_index("patient_id")
     assert found["myelopathy"].tolist() == ["no", "no", "no"]
