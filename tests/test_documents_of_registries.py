@@ -1,4 +1,4 @@
-"""The blocks of the documents on registries run as written, in a folder that holds what they name."""
+"""The blocks of the documents that start from a registry run as written, in a folder that holds what they name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -29,6 +30,15 @@ def sources(made: Any) -> list[Any]:
 @pytest.fixture(scope="module")
 def registry(sources: list[Any]) -> Any:
     return co.harmonize(sources)
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    """Link 600 simulated patients; with 200 the regressions of the documents are separated."""
+    made = co.simulate_registries(n=600, seed=2)
+    registry = co.harmonize([co.read_source(path, source=name) for name, path in made.sources.items()])
+    episodes = co.icans_episodes(co.grade_icans(registry.neuro_assessment))
+    return co.Study(registry).require("first CAR-T infusion", "infusion_number == 1").link(episodes)
 
 
 @pytest.fixture
@@ -81,3 +91,40 @@ def test_redcap(made: Any, project: Path) -> None:
     assert known["registry"].infusion["patient_id"].tolist() == ["1"]
     assert len(fields) == 152
     assert fields["Form Name"].nunique() == 9
+
+
+def test_mapping(project: Path) -> None:
+    """The two lines on reading, with the mapping of the document and two rows for it."""
+    text = (DOCS / "mapping.md").read_text(encoding="utf-8")
+    (mapping,) = re.findall(r"```yaml\n(source: site_a.*?)```", text, re.DOTALL)
+    (project / "my_mapping.yaml").write_text(mapping, encoding="utf-8")
+    (project / "export").mkdir()
+    (project / "export" / "site.csv").write_text(
+        "record_id,redcap_repeat_instrument,inf_date,age,sex,crp,crp_unit,hct,death_dt,neuro_dt,ice,ice_done\n"
+        "A1,,2024-03-01,61,2,12,1,0,,,,\n"
+        "A1,neuro,,,,,,,,2024-03-06,7,1\n",
+        encoding="utf-8",
+    )
+    registry = run("mapping")["registry"]
+    assert registry.infusion[["sex", "crp_mg_dl"]].to_numpy().tolist() == [["female", 1.2]]
+    assert registry.neuro_assessment[["assessment_day", "ice_score"]].to_numpy().tolist() == [[5, 7]]
+
+
+@pytest.mark.usefixtures("project")
+def test_figures(data: pd.DataFrame) -> None:
+    known = run("figures", data=data, os_=co.endpoint("overall_survival", data))
+    assert known["saved"].problems == ()
+    assert {path.suffix for path in Path("figures").iterdir()} == {".pdf", ".svg", ".png"}
+    plt.close("all")
+
+
+@pytest.mark.usefixtures("project")
+def test_tables(data: pd.DataFrame) -> None:
+    known = run("tables", data=data)
+    assert {path.name for path in Path().iterdir()} == {
+        "table_1.docx",
+        "table_1.xlsx",
+        "table_1.csv",
+        "report.docx",
+    }
+    assert not known["table"].frame.empty

@@ -139,8 +139,9 @@ def read_redcap(
     answers = _without_unopened_boxes(export, known)
     frames, unopened = {}, {}
     for form in known.forms:
-        unopened[form] = _n_unopened(export, known, form)
-        frames[form] = _instrument(answers, known, form, frozenset(missing))
+        keep = _rows_of(export, known, form)
+        unopened[form] = int((_written(export, known, form) & ~keep).sum())
+        frames[form] = _instrument(answers, known, form, keep, frozenset(missing))
     return RedcapProject(known, export, MappingProxyType(frames), MappingProxyType(unopened))
 
 
@@ -177,11 +178,10 @@ def _columns_of(export: pd.DataFrame, known: RedcapDictionary, form: str) -> tup
 
 
 def _instrument(
-    export: pd.DataFrame, known: RedcapDictionary, form: str, missing: frozenset[str]
+    export: pd.DataFrame, known: RedcapDictionary, form: str, keep: Flags, missing: frozenset[str]
 ) -> pd.DataFrame:
-    """Return the rows of a form."""
+    """Return the rows of a form that are to keep, with what branching logic hides marked."""
     cells, added = _columns_of(export, known, form)
-    keep = _rows_of(export, known, form)
     system = [c for c in SYSTEM if c in export.columns]
     frame = export.loc[keep, [known.record_id, *system, *cells, *added]].copy()
     for one in known.of_form(form):
@@ -202,12 +202,11 @@ def _rows_of(export: pd.DataFrame, known: RedcapDictionary, form: str) -> Flags:
     return keep
 
 
-def _n_unopened(export: pd.DataFrame, known: RedcapDictionary, form: str) -> int:
-    """Count rows left out of a form although REDCap wrote something of it."""
+def _written(export: pd.DataFrame, known: RedcapDictionary, form: str) -> Flags:
+    """Return in which rows anything stands in the columns of a form, be it written by REDCap alone."""
     cells, added = _columns_of(export, known, form)
     own = export[[*cells, *added]]
-    filled = (own.notna() & (own != "").fillna(False)).any(axis=1).to_numpy(dtype=bool)
-    return int((filled & ~_rows_of(export, known, form)).sum())
+    return (own.notna() & (own != "").fillna(False)).any(axis=1).to_numpy(dtype=bool)
 
 
 def _opened(own: pd.DataFrame) -> Flags:
