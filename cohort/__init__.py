@@ -14,6 +14,7 @@ _WHERE = {
     # sources -> harmonised registry
     "read_dictionary": "cohort.dictionary.read",
     "read_source": "cohort.registry.source",
+    "column_use": "cohort.registry.column_use",
     "harmonize": "cohort.registry.harmonize",
     "scan_source": "cohort.registry.mapping_proposal",
     "propose_mapping": "cohort.registry.mapping_proposal",

@@ -47,6 +47,7 @@ def check(
     """Check a mapping: compile it, run its examples, and with data list what it leaves without a rule."""
     from cohort.dictionary.mapping import read_mapping
     from cohort.dictionary.read import read_dictionary
+    from cohort.registry.column_use import NOT_MENTIONED, column_use
     from cohort.registry.examples import check_examples
     from cohort.registry.harmonize import harmonize
     from cohort.registry.planner import make_plan
@@ -63,8 +64,16 @@ def check(
         compared = check_examples(read, dictionary)
         console.line(f"{read.file}: no errors; rules: {told}; {compared} values of examples agree")
         if data is not None:
-            registry = harmonize(read_source(data, source=mapping, dictionary=dictionary), dictionary)
+            source = read_source(data, source=mapping, dictionary=dictionary)
+            registry = harmonize(source, dictionary)
             console.line(repr(registry))
+            columns = column_use(source, dictionary)
+            console.line(
+                "columns: " + ", ".join(f"{n} {use}" for use, n in columns["use"].value_counts().items())
+            )
+            unsaid = columns.loc[columns["use"] == NOT_MENTIONED, "column"]
+            if len(unsaid):
+                console.line(f"not mentioned: {', '.join(unsaid[:40])}{' ...' if len(unsaid) > 40 else ''}")
             if len(registry.unmapped):
                 shown = registry.unmapped.drop(columns="source")
                 console.line(shown.to_string(index=False, max_rows=40))

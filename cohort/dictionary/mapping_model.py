@@ -128,6 +128,14 @@ class NotCollected(Strict):
     tables: tuple[str, ...] = Field(min_length=1)
 
 
+class NotUsed(Strict):
+    """Columns of the source that no rule reads on purpose, and why."""
+
+    note: str = Field(min_length=1)
+    columns: tuple[str, ...] = Field(min_length=1)
+    input: str = ""
+
+
 class Unpivot(Strict):
     """Repeated columns to rows."""
 
@@ -235,6 +243,7 @@ class MappingModel(Strict):
     missing: dict[str, Reason] = Field(default_factory=dict)
     recodes: dict[str, dict[str, str]] = Field(default_factory=dict)
     not_collected: Annotated[tuple[NotCollected, ...], BeforeValidator(as_list)] = ()
+    not_used: Annotated[tuple[NotUsed, ...], BeforeValidator(as_list)] = ()
     tables: dict[str, TableMapping]
     examples: tuple[Example, ...] = ()
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from cohort.dictionary.facts import declare_facts
 from cohort.dictionary.read import Dictionary, Table, Variable, read_dictionary
 from cohort.errors import MappingError, SourceError
+from cohort.registry.column_use import planned_use
 from cohort.registry.declared_missing import with_declared
 from cohort.registry.engine import (
     DIALECT,
@@ -175,6 +176,8 @@ class _Run:
     def _hashes(self) -> None:
         for file in self.source.files:
             self._note("", "", "input_sha256", file.name, file.sha256, file.n)
+        for use, n in planned_use(self.source, self.plan)["use"].value_counts().sort_index().items():
+            self._note("", "", "columns", "", str(use), int(n))
         for note in self.source.notes:
             self._note("", "", "note", "", note, 1)
         self._note("", "", "mapping_sha256", self.source.mapping.file, self.source.mapping.sha256, 1)

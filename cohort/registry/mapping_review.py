@@ -31,8 +31,8 @@ def review_mapping(
     Returns
     -------
     DataFrame
-        One row per difference: ``what`` (rule, missing code, input, count), ``table``, ``variable``, ``detail`` (the
-        status or value, for counts), ``old``, ``new``. Empty when nothing differs.
+        One row per difference: ``what`` (rule, missing code, not used, input, count), ``table``, ``variable``,
+        ``detail`` (the status or value, for counts), ``old``, ``new``. Empty when nothing differs.
 
     Raises
     ------
@@ -48,6 +48,7 @@ def review_mapping(
     before, after = (read_mapping(one, known) for one in (old, new))
     rows = [
         *_differences("input", _inputs(before), _inputs(after)),
+        *_differences("not used", _aside(before), _aside(after)),
         *_differences("missing code", _codes(before), _codes(after)),
         *_differences("rule", _rules(before), _rules(after)),
     ]
@@ -73,6 +74,14 @@ def _inputs(mapping: Mapping) -> Keyed:
     return {
         ("", "", name): _text(one.model_dump(exclude_defaults=True))
         for name, one in mapping.model.inputs.items()
+    }
+
+
+def _aside(mapping: Mapping) -> Keyed:
+    return {
+        ("", "", f"{one.input} {name}".strip()): one.note
+        for one in mapping.model.not_used
+        for name in one.columns
     }
 
 

@@ -83,6 +83,7 @@ class _Planner:
                 blocks += self._table(table, model.tables[name])
         blocks.sort(key=lambda block: block.table.name != "infusion")
         self._check_since(blocks)
+        self._check_not_used(blocks)
         missing = MappingProxyType(dict(model.missing_codes))
         return Plan(model.source, tuple(blocks), MappingProxyType(absent), missing)
 
@@ -272,6 +273,24 @@ class _Planner:
             self.problem_at_key(
                 place, f"{table.name}: {', '.join(unusable)} cannot be impossible", "give a rule"
             )
+
+    def _check_not_used(self, blocks: list[BlockPlan]) -> None:
+        """Refuse a column that is said not to be used, and is read or named twice."""
+        inputs = self.mapping.model.inputs
+        read = {(block.input, column) for block in blocks for column in block.columns}
+        seen: set[tuple[str, str]] = set()
+        for position, one in enumerate(self.mapping.model.not_used):
+            place: Place = ("not_used", position)
+            if one.input not in inputs and (one.input or len(inputs) > 1):
+                remedy = did_you_mean(one.input, inputs) or f"input: one of {', '.join(inputs)}"
+                self.problem(place, f"unknown input {one.input!r}" if one.input else "which input?", remedy)
+                continue
+            for number, column in enumerate(one.columns):
+                key = (one.input or next(iter(inputs)), column)
+                if key in read or key in seen:
+                    what = "is read by a rule" if key in read else "stands in not_used a second time"
+                    self.problem((*place, "columns", number), f"{column!r} {what}", "remove one of the two")
+                seen.add(key)
 
     def _check_since(self, blocks: list[BlockPlan]) -> None:
         uses = [(b, r) for b in blocks for r in b.rules.values() if any(leaf.since for leaf in r.leaves)]
