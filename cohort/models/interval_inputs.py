@@ -74,11 +74,18 @@ def read_intervals(lower: str, upper: str, data: pd.DataFrame, name: str | None,
     Raises
     ------
     EndpointError
-        When a column is missing or not numeric, a day is negative, or an interval ends before it begins.
+        When a column is missing or not numeric, a day is negative, ``lower`` is infinite, or an interval ends before it
+        begins.
     """
     require_columns(data, [lower, upper])
     require_unique_index(data)
     a, b = _days(data[lower]), _days(data[upper])
+    if np.isinf(a).any():
+        raise EndpointError(
+            f"Days in {lower!r} are infinite, but nobody is known without the event for ever.",
+            evidence=f"{int(np.isinf(a).sum())} of {len(data)} rows",
+            remedy=f"Give the last day known without the event; {upper!r} is missing when it was never seen.",
+        )
     a, b = np.where(np.isnan(a), -np.inf, a), np.where(np.isnan(b), np.inf, b)
     if ((a < 0) & (a > -np.inf)).any() or (b < 0).any():
         raise EndpointError(

@@ -11,6 +11,8 @@ from cohort.errors import EndpointError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+# How an interval may follow the subject's previous one; the names are those of survcheck.
+FAULTS = ("", "overlap", "gap", "jump", "teleport", "duplicate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,14 @@ class IntervalCheck:
     teleport: int = 0
 
 
-def classify_intervals(
+def flag_intervals(
     start: FloatArray,
     stop: FloatArray,
     subject: IntArray,
     state: IntArray | None = None,
     event: IntArray | None = None,
-) -> IntervalCheck:
-    """Classify how each interval follows the subject's previous one.
+) -> IntArray:
+    """Say of every interval how it follows the subject's previous one, in order of stop and start.
 
     Parameters
     ----------
@@ -63,29 +65,56 @@ def classify_intervals(
 
     Returns
     -------
+    array of shape (n_rows,)
+        Position in ``FAULTS``; 0 when the interval follows well, or is the first.
+    """
+    order = np.lexsort((start, stop, subject))
+    begin, end, who = start[order], stop[order], subject[order]
+    same = np.zeros(len(order), dtype=bool)
+    same[1:] = who[1:] == who[:-1]
+    before = np.where(same, np.roll(end, 1), begin)
+    duplicate = same & (begin == np.roll(begin, 1)) & (end == before)
+    overlap = same & ~duplicate & (begin < before)
+    gap = same & (begin > before)
+    moved = np.zeros(len(order), dtype=bool)
+    if state is not None and event is not None:
+        moved = same & ~duplicate & ~overlap & (state[order] != _expected(same, state[order], event[order]))
+    flag = np.zeros(len(order), dtype=np.int64)
+    for code, rows in enumerate((overlap, gap & ~moved, moved & gap, moved & ~gap, duplicate), start=1):
+        flag[order[rows]] = code
+    return flag
+
+
+def _expected(same: NDArray[np.bool_], state: IntArray, event: IntArray) -> IntArray:
+    """Return the state a subject is in by its first row and its events since, whatever later rows say."""
+    value = np.where(same, np.roll(event, 1), state)
+    known = ~same | (value > 0)
+    return np.asarray(value[np.maximum.accumulate(np.where(known, np.arange(len(state)), 0))])
+
+
+def classify_intervals(
+    start: FloatArray,
+    stop: FloatArray,
+    subject: IntArray,
+    state: IntArray | None = None,
+    event: IntArray | None = None,
+) -> IntervalCheck:
+    """Count how intervals follow the subject's previous one.
+
+    Parameters
+    ----------
+    start, stop, subject, state, event : array of shape (n_rows,)
+        As for :func:`flag_intervals`.
+
+    Returns
+    -------
     IntervalCheck
         Counts by fault.
     """
-    order = np.lexsort((stop, start, subject))
-    begin, end, who = start[order], stop[order], subject[order]
-    same = who[1:] == who[:-1]
-    duplicate = same & (begin[1:] == begin[:-1]) & (end[1:] == end[:-1])
-    overlap = same & ~duplicate & (begin[1:] < end[:-1])
-    gap = same & (begin[1:] > end[:-1])
-    moved = np.zeros(len(same), dtype=bool)
-    if state is not None and event is not None:
-        began = state[order]
-        ended = np.where(event[order] > 0, event[order], began)
-        moved = same & ~duplicate & ~overlap & (began[1:] != ended[:-1])
-    at_fault = np.unique(who[1:][duplicate | overlap | moved])
-    return IntervalCheck(
-        int(overlap.sum()),
-        int((gap & ~moved).sum()),
-        int(duplicate.sum()),
-        len(at_fault),
-        int((moved & gap).sum()),
-        int((moved & ~gap).sum()),
-    )
+    flag = flag_intervals(start, stop, subject, state, event)
+    overlap, gap, jump, teleport, duplicate = np.bincount(flag, minlength=len(FAULTS))[1:].tolist()
+    at_fault = len(np.unique(subject[(flag > 0) & (flag != FAULTS.index("gap"))]))
+    return IntervalCheck(overlap, gap, duplicate, at_fault, jump, teleport)
 
 
 def check_intervals(
@@ -149,6 +178,6 @@ def _check_subjects(start: FloatArray, stop: FloatArray, subject: IntArray, id_n
             "Intervals of the same subject overlap, so the subject would be at risk twice.",
             evidence=f"{found.overlap} overlap, {found.duplicate} duplicate, {found.gap} gap (allowed); "
             f"{found.n_subjects} subjects by {id_name!r}",
-            remedy=f'Look at frame.sort_values(["{id_name}", start]) and keep one row per time; '
-            "co.counting_process() makes such rows from first days.",
+            remedy=f'co.interval_faults(frame, id="{id_name}", start=..., stop=...) names the rows: keep one row per '
+            "time; co.counting_process() makes such rows from first days.",
         )

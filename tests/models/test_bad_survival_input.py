@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import cohort as co
-from cohort.errors import EndpointError, EstimationError
+from cohort.errors import CohortError, EndpointError, EstimationError
 
 STATES = {1: "relapse", 2: "nrm"}
 
@@ -192,3 +192,128 @@ def test_competing_events_of_a_short_censoring_stratum_are_counted():
     assert fit.fit.n_curtailed > 0
     assert f"{fit.fit.n_curtailed} competing events leave the risk sets" in " ".join(repr(fit).split())
     assert co.fine_gray(endpoint(frame()), "age", event="nrm").fit.n_curtailed == 0
+
+
+# Every function of time to event, against every kind of bad input.
+
+
+def one_event(data):
+    return co.Endpoint.from_columns(data.assign(dead=data["status"] > 0), time="day", event="dead")
+
+
+def rows_of(data):
+    return co.Endpoint.from_columns(
+        data.assign(zero=0.0), start="zero", stop="day", event="status", id="patient", states=STATES
+    )
+
+
+def history(data):
+    days = {name: data["day"].where(data["status"] == code) for code, name in ((1, "icans"), (2, "dead"))}
+    return co.transitions(data.assign(**days), {"icans": "icans", "dead": "dead"}, end="day")
+
+
+def looked_at(data):
+    return data.assign(up=(data["day"] + 5).where(data["status"] > 0))
+
+
+CURVES = {
+    "kaplan_meier": lambda d: co.kaplan_meier(one_event(d), by="arm"),
+    "logrank": lambda d: co.logrank(one_event(d), by="arm"),
+    "cumulative_incidence": lambda d: co.cumulative_incidence(endpoint(d), by="arm"),
+    "mean_cumulative_count": lambda d: co.mean_cumulative_count(rows_of(d), by="arm"),
+    "multistate": lambda d: co.multistate(history(d), by="arm"),
+    "interval_censored": lambda d: co.interval_censored("day", "up", looked_at(d), by="arm"),
+}
+REGRESSIONS = {
+    "cox": lambda d: co.cox(one_event(d), "age + arm"),
+    "fine_gray": lambda d: co.fine_gray(endpoint(d), "age + arm", event="nrm"),
+    "competing_risks_table": lambda d: co.competing_risks_table(endpoint(d), "age + arm"),
+    "parametric_survival": lambda d: co.parametric_survival(one_event(d), "age + arm"),
+    "recurrent": lambda d: co.recurrent(rows_of(d), "age + arm", event="relapse"),
+    "interval_regression": lambda d: co.interval_censored("day", "up", looked_at(d), formula="age + arm"),
+}
+SCORES = {
+    "time_dependent_auc": lambda d: co.time_dependent_auc(one_event(d), "risk", times=[20.0]),
+    "brier_score": lambda d: co.brier_score(one_event(d), ["risk"], times=[20.0]),
+    "calibration": lambda d: co.calibration(one_event(d), "risk", time=20.0),
+    "decision_curve": lambda d: co.decision_curve(one_event(d), ["risk"], time=20.0),
+}
+RISK = {"risk": (BASE["age"] / 100).clip(0.01, 0.99)}
+BY_DAY = {**CURVES, **REGRESSIONS, **SCORES}
+ONE_GROUP = {"arm": 1}
+CONSTANT = r"column (arm|age) is constant.*leave (arm|age) out"
+NO_EVENT = r"(there is no event|no event: nothing|nobody has the event|no event by this time).*Remedy"
+# functions, changes of the data, pattern of the error; None: no error, and no number without a reason
+TABLE = [
+    (REGRESSIONS, {"status": 0}, NO_EVENT),
+    (
+        {"interval": CURVES["interval_censored"], "calibration": SCORES["calibration"]},
+        {"status": 0},
+        NO_EVENT,
+    ),
+    (REGRESSIONS, ONE_GROUP, CONSTANT),
+    (REGRESSIONS, {"age": 60.0}, CONSTANT),
+    (REGRESSIONS, {"status": ARM_EVENT_FREE}, r"is infinite.*Remedy"),
+    (REGRESSIONS, {"age": at(BASE["age"], 3, np.inf)}, r"column age has infinite values.*1 of 60"),
+    (SCORES, {"risk": at(RISK["risk"], 3, np.inf)}, r"column risk has infinite values.*1 of 60"),
+    ({**REGRESSIONS, **SCORES}, {"age": np.nan, "risk": np.nan}, r"no (row is left|patient has risk)"),
+    (CURVES, {"arm": np.nan}, r"no patient is left.*missing values of by="),
+    (BY_DAY, {"day": at(BASE["day"], 3, np.inf)}, r"infinite.*Remedy"),
+    (
+        {name: make for name, make in BY_DAY.items() if name != "multistate"},
+        {"day": at(BASE["day"], 3, -1.0)},
+        r"negative.*1 of 60 rows",
+    ),
+]
+CASES = [
+    pytest.param(make, changes, pattern, id=f"{name}-{number}")
+    for number, (functions, changes, pattern) in enumerate(TABLE)
+    for name, make in functions.items()
+]
+
+
+@pytest.mark.parametrize(("make", "changes", "pattern"), CASES)
+def test_every_function_refuses_bad_input(make, changes, pattern):
+    with pytest.raises(CohortError, match=f"(?s){pattern}"):
+        make(frame(**{**RISK, **changes}))
+
+
+SILENT = [
+    *((name, {"status": 0}) for name in [*list(CURVES)[:-1], "time_dependent_auc", "brier_score"]),
+    *((name, ONE_GROUP) for name in CURVES),
+    *((name, {"status": (BASE["patient"] == 5) * 2}) for name in [*list(CURVES)[:-1], "brier_score"]),
+    *((name, {"day": 5.0}) for name in [*CURVES, "brier_score", "time_dependent_auc", "decision_curve"]),
+    ("calibration", {"risk": 0.3}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), SILENT)
+def test_what_is_not_refused_has_no_number_without_a_reason(name, changes):
+    table = BY_DAY[name](frame(**{**RISK, **changes})).tidy()
+    missing = table["estimate"].isna() & table.get("p_value", table["estimate"]).isna()
+    assert not missing.any() or table.loc[missing, "reason"].ne("").all()
+    known = table.loc[~table["estimate"].isna(), "estimate"]
+    assert np.isfinite(known).all()
+    if "std_error" in table:
+        assert (table.loc[~table["std_error"].isna(), "std_error"] >= 0).all()
+
+
+def test_without_events_curves_stay_where_they_began():
+    nobody = frame(status=0)
+    assert (co.kaplan_meier(one_event(nobody)).tidy()["estimate"] == 1).all()
+    for result in (co.cumulative_incidence(endpoint(nobody)), co.mean_cumulative_count(rows_of(nobody))):
+        assert (result.tidy()["estimate"] == 0).all()
+
+
+def test_a_day_before_the_origin_is_left_out_of_states_and_counted():
+    result = co.multistate(history(frame(day=at(BASE["day"], 3, -1.0))))
+    assert "left out: 1 (a day lies before the origin 1)" in repr(result)
+    assert "59" in repr(result)
+
+
+def test_nobody_is_known_without_the_event_for_ever():
+    data = looked_at(frame()).assign(day=at(BASE["day"], 3, np.inf))
+    with pytest.raises(
+        EndpointError, match=r"(?s)'day' are infinite.*1 of 60.*missing when it was never seen"
+    ):
+        co.interval_censored("day", "up", data)
