@@ -191,10 +191,23 @@ class Block(Strict):
     undetermined: Annotated[tuple[Absent, ...], BeforeValidator(as_list)] = ()
 
 
+class Merge(Strict):
+    """How rows of one key from several forms or visits become one row; variables not named must agree."""
+
+    earliest: tuple[str, ...] = ()
+    latest: tuple[str, ...] = ()
+    highest: tuple[str, ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        """Return all variables that are named."""
+        return (*self.earliest, *self.latest, *self.highest)
+
+
 class TableMapping(Block):
     """A canonical table: one block, or several that are stacked."""
 
     blocks: tuple[Block, ...] = ()
+    merge: Merge | None = None
 
 
 class Input(Strict):

@@ -27,6 +27,7 @@ from cohort.registry.engine import (
     cells,
 )
 from cohort.registry.limits import LIMIT_COLUMNS, at_limits
+from cohort.registry.merge_rows import merge_rows
 from cohort.registry.plan import BlockPlan, Plan, RulePlan
 from cohort.registry.planner import make_plan
 from cohort.registry.registry import Registry
@@ -263,6 +264,10 @@ class _Run:
             whole = whole[~again].reset_index(drop=True)
         what = "left out: repeated on purpose (distinct)" if meant else "left out: identical to another row"
         self._note(name, "", "rows", "", what, int(again.sum()))
+        if name in self.plan.merges:
+            whole, merged, apart = merge_rows(whole, table, self.plan.merges[name])
+            self._note(name, "", "rows", "", "left out: merged with a row of its key", merged)
+            self._note(name, "", "rows", "", "kept apart: rows of one key disagree", apart)
         self._note(name, "", "rows", "", "out", len(whole))
         self.frames[name] = [whole]
 

@@ -95,6 +95,8 @@ def _rules(mapping: Mapping) -> Keyed:
     for note in mapping.model.not_collected:
         found |= {(table, "", "not collected"): note.note for table in note.tables}
     for table, shared in mapping.model.tables.items():
+        if shared.merge is not None:
+            found[table, "", "merge"] = _text(shared.merge.model_dump(exclude_defaults=True))
         for number, block in enumerate(shared.blocks or (shared,)):
             where = f"block {number + 1}" if shared.blocks else ""
             frame = {"input": block.input, "where": block.where, "distinct": block.distinct}

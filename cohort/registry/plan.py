@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cohort.dictionary.dates import DatePattern
 from cohort.dictionary.expression_nodes import Expression
-from cohort.dictionary.mapping_model import Detail, Limit, Status, Unpivot
+from cohort.dictionary.mapping_model import Detail, Limit, Merge, Status, Unpivot
 from cohort.dictionary.read import Table, Variable
 from cohort.dictionary.units import Linear
 
@@ -210,12 +210,15 @@ class Plan:
         Table to note.
     missing : mapping of str to str
         Codes that mean missing everywhere in the source.
+    merges : mapping of str to Merge
+        Tables whose rows of one key become one row, and how.
     """
 
     source: str
     blocks: tuple[BlockPlan, ...]
     not_collected: Mapping[str, str]
     missing: Mapping[str, str]
+    merges: Mapping[str, Merge] = field(default_factory=dict)
 
     def needed(self) -> Iterator[tuple[str, str, str]]:
         """Yield table, input and column for every column that is read."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from cohort.dictionary.expression_nodes import Expression, Kind
 from cohort.dictionary.expressions import parse_expression
 from cohort.dictionary.mapping import Mapping
-from cohort.dictionary.mapping_model import Absent, Block, Rule, Status, TableMapping, Unpivot
+from cohort.dictionary.mapping_model import Absent, Block, Merge, Rule, Status, TableMapping, Unpivot
 from cohort.dictionary.read import Dictionary, Table, Variable
 from cohort.dictionary.strict_yaml import Problem, did_you_mean, problems_error
 from cohort.errors import MappingError
@@ -85,7 +85,26 @@ class _Planner:
         self._check_since(blocks)
         self._check_not_used(blocks)
         missing = MappingProxyType(dict(model.missing_codes))
-        return Plan(model.source, tuple(blocks), MappingProxyType(absent), missing)
+        known = {name: one for name, one in model.tables.items() if name in self.dictionary.tables}
+        merges = {name: one.merge for name, one in known.items() if one.merge is not None}
+        for name, merge in merges.items():
+            self._check_merge(self.dictionary.tables[name], merge)
+        return Plan(model.source, tuple(blocks), MappingProxyType(absent), missing, MappingProxyType(merges))
+
+    def _check_merge(self, table: Table, merge: Merge) -> None:
+        """Refuse what has no earliest, latest or highest value."""
+        kinds = {"earliest": "integer", "latest": "integer", "highest": "coded"}
+        for word, kind in kinds.items():
+            for number, name in enumerate(getattr(merge, word)):
+                place: Place = ("tables", table.name, "merge", word, number)
+                if name not in table.variables or name in table.primary_key:
+                    remedy = did_you_mean(name, set(table.variables) - set(table.primary_key))
+                    self.problem(place, f"{table.name} has no variable {name!r} to merge", remedy)
+                elif table.variables[name].kind != kind:
+                    wanted = "days and whole numbers" if kind == "integer" else "coded variables"
+                    self.problem(place, f"{word} is for {wanted}, not for {name}", "remove it")
+                elif merge.names().count(name) > 1:
+                    self.problem(place, f"{name} stands in merge twice", "keep one")
 
     def _check_tables(self, absent: Names[str, str]) -> None:
         """Check that every canonical table is mapped or said not to be collected, and no other."""
