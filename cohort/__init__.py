@@ -15,6 +15,7 @@ _WHERE = {
     "read_dictionary": "cohort.dictionary.read",
     "read_source": "cohort.registry.source",
     "column_use": "cohort.registry.column_use",
+    "mapping_layout": "cohort.registry.mapping_layout",
     "harmonize": "cohort.registry.harmonize",
     "scan_source": "cohort.registry.mapping_proposal",
     "propose_mapping": "cohort.registry.mapping_proposal",

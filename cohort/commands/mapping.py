@@ -80,6 +80,25 @@ def check(
 
 
 @app.command()
+def layout(
+    mapping: Annotated[str, typer.Argument(help="A mapping file, or the name of a packaged mapping.")],
+    out: Annotated[Path | None, typer.Option("--out", help="CSV file to write; printed if not said.")] = None,
+) -> None:
+    """List the columns that a mapping expects and what they may hold, for whoever makes the extract."""
+    from cohort.registry.mapping_layout import mapping_layout
+    from cohort.report.console import Console
+
+    console = Console(quiet=False)
+    with console.errors():
+        found = mapping_layout(mapping)
+        if out is None:
+            console.line(found.to_string(index=False, max_colwidth=60))
+        else:
+            found.to_csv(out, index=False, lineterminator="\n")
+            console.line(f"{out}: {len(found)} columns in {found['input'].nunique()} files")
+
+
+@app.command()
 def review(
     old: Annotated[str, typer.Argument(help="The mapping as it was.")],
     new_version: Annotated[str, typer.Argument(metavar="NEW", help="The mapping as it is now.")],

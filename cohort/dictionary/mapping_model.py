@@ -80,6 +80,7 @@ class Rule(Strict):
     limit: Limit | None = None
     status: Status = "complete"
     detail: Detail = ""
+    confirmed: bool = True
     note: str = ""
 
     @property
@@ -99,8 +100,9 @@ class Rule(Strict):
             raise ValueError(
                 "a rule needs exactly one of from, derive, coalesce, constant, sequence | keep one of them"
             )
-        if not self.note and (self.status != "complete" or self.limit or self.round):
-            what = "round" if self.round else "limit" if self.limit else f"status {self.status}"
+        if not self.note and (self.status != "complete" or self.limit or self.round or not self.confirmed):
+            named = {"round": self.round, "limit": self.limit, "confirmed: false": not self.confirmed}
+            what = next((word for word, said in named.items() if said), f"status {self.status}")
             raise ValueError(f"{what} needs a note | add note: why")
         if (self.partial or self.since) and not self.date:
             raise ValueError("partial: and since: need date: | date: yyyy-mm-dd")
@@ -250,6 +252,7 @@ class MappingModel(Strict):
     version: str
     form: str = ""
     note: str = ""
+    confirmed: bool = True
     reviewed: Review | None = None
     omop: bool = False
     inputs: dict[str, Input] = Field(min_length=1)
@@ -259,6 +262,14 @@ class MappingModel(Strict):
     not_used: Annotated[tuple[NotUsed, ...], BeforeValidator(as_list)] = ()
     tables: dict[str, TableMapping]
     examples: tuple[Example, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_what_is_not_confirmed(self) -> MappingModel:
+        if not self.confirmed and not self.note:
+            raise ValueError(
+                "confirmed: false needs a note | add note: what is not confirmed, and against what to check it"
+            )
+        return self
 
     @property
     def missing_codes(self) -> dict[str, Reason]:

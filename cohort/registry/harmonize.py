@@ -40,7 +40,17 @@ if TYPE_CHECKING:
 
 AUDIT_COLUMNS = ("source", "table", "block", "item", "variable", "value", "n")
 UNMAPPED_COLUMNS = ("source", "table", "variable", "source_column", "status", "value", "n")
-RULE_COLUMNS = ("source", "table", "block", "variable", "source_column", "status", "detail", "note")
+RULE_COLUMNS = (
+    "source",
+    "table",
+    "block",
+    "variable",
+    "source_column",
+    "status",
+    "detail",
+    "note",
+    "confirmed",
+)
 _HIDDEN = ("id", "free_text")
 
 
@@ -167,9 +177,8 @@ class _Run:
         for table, note in self.plan.not_collected.items():
             for variable in self.dictionary.tables[table].variables.values():
                 if not variable.schema.set_by:
-                    self.rules.append(
-                        (self.source.name, table, 0, variable.name, "", "impossible", "unavailable", note)
-                    )
+                    row = (self.source.name, table, 0, variable.name, "")
+                    self.rules.append((*row, "impossible", "unavailable", note, True))
 
     def _note(self, table: str, block: int | str, item: str, variable: str, value: str, n: int) -> None:
         self.audit.append((self.source.name, table, str(block), item, variable, value, n))
@@ -225,7 +234,7 @@ class _Run:
         for name, rule in block.rules.items():
             label = "; ".join(dict.fromkeys(leaf.label for leaf in rule.leaves if leaf.label))
             row = (self.source.name, block.table.name, block.number, name, label)
-            self.rules.append((*row, rule.status, rule.detail, rule.note))
+            self.rules.append((*row, rule.status, rule.detail, rule.note, rule.confirmed))
             codes = made[f"{name}__status"].cat.codes.to_numpy()
             for code, n in enumerate(np.bincount(codes, minlength=len(STATUSES))):
                 if n:

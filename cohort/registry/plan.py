@@ -133,6 +133,8 @@ class RulePlan:
         Of the rule.
     detail, note : str
         As written.
+    confirmed : bool
+        Whether somebody has checked it against the source's own documentation.
     """
 
     variable: Variable
@@ -140,6 +142,7 @@ class RulePlan:
     status: Status
     detail: Detail = ""
     note: str = ""
+    confirmed: bool = True
 
     @property
     def late(self) -> bool:

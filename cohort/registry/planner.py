@@ -214,13 +214,14 @@ class _Planner:
         self, variable: Variable, rule: Rule, place: Place, kinds: Names[str, Kind], name: str
     ) -> RulePlan:
         if rule.status in ("impossible", "undetermined"):
-            return RulePlan(variable, (), rule.status, rule.detail, rule.note)
+            return RulePlan(variable, (), rule.status, rule.detail, rule.note, self.mapping.model.confirmed)
         parts: list[tuple[Rule, Place]] = [(rule, place)]
         if rule.coalesce:
             parts = [(_inherit(one, rule), (*place, "coalesce", i)) for i, one in enumerate(rule.coalesce)]
         comma = name in self.mapping.model.inputs and self.mapping.model.inputs[name].decimal == ","
         leaves = tuple(self._leaf(variable, one, where, kinds, comma) for one, where in parts)
-        return RulePlan(variable, leaves, rule.status, rule.detail, rule.note)
+        confirmed = rule.confirmed and self.mapping.model.confirmed
+        return RulePlan(variable, leaves, rule.status, rule.detail, rule.note, confirmed)
 
     def _leaf(
         self, variable: Variable, rule: Rule, place: Place, kinds: Names[str, Kind], comma: bool
@@ -275,7 +276,10 @@ class _Planner:
                     what = f"{table.name} has no variable {name!r}"
                     self.problem((*place, status), what, did_you_mean(name, table.variables))
                 elif name not in plans:
-                    plans[name] = RulePlan(table.variables[name], (), status, "unavailable", entry.note)
+                    confirmed = self.mapping.model.confirmed
+                    plans[name] = RulePlan(
+                        table.variables[name], (), status, "unavailable", entry.note, confirmed
+                    )
         for name in needed:
             if table.variables[name].schema.role == "order" and name not in plans:
                 plans[name] = RulePlan(table.variables[name], (), "impossible", "unavailable", "not asked")

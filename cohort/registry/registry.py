@@ -47,7 +47,8 @@ class Registry:
     audit : DataFrame
         Rows in, left out, out; status counts of every rule; hashes of inputs, dictionary, mapping and SQL.
     rules : DataFrame
-        What every source says about every variable: complete, partial, impossible, undetermined, with notes.
+        What every source says about every variable: complete, partial, impossible, undetermined, with notes, and
+        whether the rule is confirmed by the source's own documentation.
     sql : mapping of (source, table, block) to str
         The SQL that made the rows.
     limits : DataFrame

@@ -109,6 +109,8 @@ def read_source(
         files, notes = found.records, found.notes
     else:
         frames, files, labels = _read(path, mapping)
+    if not mapping.model.confirmed:
+        notes = (*notes, f"not confirmed: {mapping.model.note}")
     problems: dict[str, list[str]] = {}
     for _, name, column in plan.needed():
         if column not in frames[name].columns:

@@ -14,7 +14,14 @@ from cohort.registry.examples import check_examples
 if TYPE_CHECKING:
     from .conftest import Harmonized
 
-PACKAGED = ("sim_cibmtr", "sim_ebmt", "sim_redcap", "cibmtr_form_4100_r4")
+PACKAGED = (
+    "sim_cibmtr",
+    "sim_ebmt",
+    "sim_redcap",
+    "cibmtr_form_4100_r4",
+    "cibmtr_baseline",
+    "ebmt_cell_therapy",
+)
 DOMAINS = (
     "ice_score",
     "consciousness",
