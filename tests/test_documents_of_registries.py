@@ -89,7 +89,7 @@ def test_redcap(made: Any, project: Path) -> None:
     record.to_csv(project / "export" / "data.csv", index=False)
     known = run("redcap")
     assert known["registry"].infusion["patient_id"].tolist() == ["1"]
-    assert len(fields) == 152
+    assert len(fields) == 154
     assert fields["Form Name"].nunique() == 9
 
 
