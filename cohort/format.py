@@ -37,6 +37,8 @@ def fixed(value: float, digits: int = 1) -> str:
         return MISSING_TEXT
     if math.isinf(value):
         return f"{MINUS if value < 0 else ''}∞"
+    if abs(value) >= 1e20:
+        return f"{value:.2g}".replace("-", MINUS)
     rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
     text = f"{abs(rounded):f}"
     return f"{MINUS}{text}" if rounded < 0 else text

@@ -18,7 +18,7 @@ TIDY: Mapping[str, str] = MappingProxyType(
         "half_width": "half the distance between the (expected) limits",
         "prediction_low": "lower limit of the interval for the effect in a new registry",
         "prediction_high": "upper limit of the interval for the effect in a new registry",
-        "time_low": "time after which, up to `time`, the event happened (interval-censored)",
+        "time_low": "start of the interval that ends at `time`: the event fell into it, or the effect holds in it",
         "time": "time since the endpoint's origin, in the endpoint's unit",
         "estimate": "the point estimate; on the log scale for regression unless exponentiated",
         "std_error": "standard error on the scale of the estimate",

@@ -15,6 +15,7 @@ from cohort.estimators.cox_regression import Penalty
 from cohort.models.cox_inputs import case_weights, cause, cluster_codes, grades, numbers, stratum_codes
 from cohort.models.design import Design, build_design
 from cohort.models.formula import parse_formula
+from cohort.models.time_effects import TimeEffect, with_time_effects
 from cohort.study.guards import check_immortal_time, check_incorporation, resolve_facts
 from cohort.study.imaging_guard import check_selective_imaging
 from cohort.study.window_guard import check_windows
@@ -49,6 +50,8 @@ class CoxRecipe:
         Penalty.
     time_dependent : tuple of str
         Covariates that change with time within a patient.
+    time_effects : tuple of TimeEffect
+        Terms whose coefficients change with time.
     """
 
     formula: str
@@ -62,6 +65,7 @@ class CoxRecipe:
     ties: Ties = "efron"
     penalty: Penalty | None = None
     time_dependent: tuple[str, ...] = ()
+    time_effects: tuple[TimeEffect, ...] = ()
 
     @property
     def covariates(self) -> list[str]:
@@ -102,6 +106,8 @@ class CoxArrays:
         Case weights and offsets.
     robust : str
         What the standard errors account for, empty when model-based.
+    time_effects : tuple of TimeEffect
+        Terms whose coefficients change with time, with the knots used; rows are split where they change.
     """
 
     design: Design
@@ -119,6 +125,7 @@ class CoxArrays:
     robust: str
     weight: FloatArray | None
     offset: FloatArray | None
+    time_effects: tuple[TimeEffect, ...] = ()
 
     @property
     def n(self) -> int:
@@ -170,7 +177,7 @@ def take_arrays(recipe: CoxRecipe, endpoint: Endpoint, data: pd.DataFrame | None
     censoring_group, censoring_strata = stratum_codes(design, recipe.censoring_strata)
     cluster, robust = cluster_codes(design, recipe.cluster, recipe.robust, subject)
     weights, offset = recipe.weights, recipe.offset
-    return CoxArrays(
+    arrays = CoxArrays(
         design=design,
         start=endpoint.start[rows] if (endpoint.start != 0).any() else None,
         stop=endpoint.stop[rows].astype(float),
@@ -187,3 +194,4 @@ def take_arrays(recipe: CoxRecipe, endpoint: Endpoint, data: pd.DataFrame | None
         weight=None if weights is None else case_weights(design.extra[weights]),
         offset=None if offset is None else numbers(design.extra[offset], "offset"),
     )
+    return with_time_effects(arrays, recipe.time_effects)

@@ -63,6 +63,37 @@ def residual_frame(
     return frame if weight is None else frame.where(pd.Series(weight > 0, index=index), axis=0)
 
 
+def proportional_hazards_frame(fit: CoxRegression, transform: Transform) -> pd.DataFrame:
+    """Test proportional hazards; see `CoxRegression.check_proportional_hazards`."""
+    tests = fit.fit.proportional_hazards
+    if transform not in TRANSFORMS:
+        raise EstimationError(
+            f"transform={transform!r} is unknown", remedy=f"write one of {', '.join(TRANSFORMS)}"
+        )
+    if transform not in tests:
+        raise EstimationError(
+            f"proportional hazards cannot be tested with transform={transform!r}",
+            evidence=f"penalty {fit.penalty}" if fit.penalty else "an event at time zero or before",
+            remedy="fit without penalty to test" if fit.penalty else 'write transform="km"',
+        )
+    test = tests[transform]
+    if np.isnan(test.statistic[-1]):
+        raise EstimationError(
+            "proportional hazards cannot be tested: too little is left beside the estimates",
+            evidence=f"{fit.fit.n_event} events at {len(np.unique(fit.fit.baseline.time))} different times, "
+            f"{len(fit.terms)} coefficients",
+            remedy="describe the curves with kaplan_meier(by=) instead",
+        )
+    return pd.DataFrame(
+        {
+            "term": [*dict.fromkeys(fit.terms), "GLOBAL"],
+            "statistic": test.statistic,
+            "df": test.df.astype(int),
+            "p_value": test.p_value,
+        }
+    )
+
+
 def _schoenfeld(fit: CoxRegression, again: TakenAgain, kind: str) -> tuple[np.ndarray, np.ndarray]:
     rows, values = schoenfeld_residuals(again.problem, again.state)
     if kind == "schoenfeld":

@@ -15,11 +15,17 @@ from cohort.errors import EstimationError
 from cohort.estimators.cox_problem import Ties
 from cohort.estimators.cox_regression import CoxFit
 from cohort.estimators.kaplan_meier import ConfType
-from cohort.estimators.proportional_hazards import TRANSFORMS, Transform
+from cohort.estimators.proportional_hazards import Transform
 from cohort.format import fixed
 from cohort.models.cox_arrays import CoxRecipe
-from cohort.models.cox_diagnostics import Residual, draw_proportional_hazards, residual_frame
+from cohort.models.cox_diagnostics import (
+    Residual,
+    draw_proportional_hazards,
+    proportional_hazards_frame,
+    residual_frame,
+)
 from cohort.models.cox_inputs import baseline_rows
+from cohort.models.effect_over_time import draw_effect, effect_rows, effect_tests
 from cohort.models.new_rows import Coding
 from cohort.models.predicted import (
     Prediction,
@@ -31,6 +37,7 @@ from cohort.models.predicted import (
 from cohort.models.ratios import draw_ratios, ratio_text
 from cohort.models.result import check_conf_level, tidy_regression, wald
 from cohort.models.summary import Summary, estimate_table, left_out_text
+from cohort.models.time_effects import TimeEffect
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,6 +86,8 @@ class CoxRegression:
         What a reader should be told.
     acknowledged : tuple of str
         Guards that were overridden.
+    time_effects : tuple of TimeEffect
+        Terms whose coefficients change with time.
     """
 
     outcome: str
@@ -102,6 +111,7 @@ class CoxRegression:
     left_out: tuple[tuple[str, str, int], ...]
     notes: tuple[str, ...]
     acknowledged: tuple[str, ...]
+    time_effects: tuple[TimeEffect, ...] = ()
 
     @property
     def formula(self) -> str:
@@ -221,33 +231,7 @@ class CoxRegression:
         EstimationError
             For an unknown transformation, or with a penalty.
         """
-        tests = self.fit.proportional_hazards
-        if transform not in TRANSFORMS:
-            raise EstimationError(
-                f"transform={transform!r} is unknown", remedy=f"write one of {', '.join(TRANSFORMS)}"
-            )
-        if transform not in tests:
-            raise EstimationError(
-                f"proportional hazards cannot be tested with transform={transform!r}",
-                evidence=f"penalty {self.penalty}" if self.penalty else "an event at time zero or before",
-                remedy="fit without penalty to test" if self.penalty else 'write transform="km"',
-            )
-        test = tests[transform]
-        if np.isnan(test.statistic[-1]):
-            raise EstimationError(
-                "proportional hazards cannot be tested: too little is left beside the estimates",
-                evidence=f"{self.fit.n_event} events at {len(np.unique(self.fit.baseline.time))} different times, "
-                f"{len(self.terms)} coefficients",
-                remedy="describe the curves with kaplan_meier(by=) instead",
-            )
-        return pd.DataFrame(
-            {
-                "term": [*dict.fromkeys(self.terms), "GLOBAL"],
-                "statistic": test.statistic,
-                "df": test.df.astype(int),
-                "p_value": test.p_value,
-            }
-        )
+        return proportional_hazards_frame(self, transform)
 
     def plot_proportional_hazards(
         self,
@@ -279,6 +263,67 @@ class CoxRegression:
             The axes drawn on; a level curve means proportional hazards.
         """
         return draw_proportional_hazards(self, endpoint, term, data, transform, ax)
+
+    def time_effect(
+        self,
+        times: ArrayLike | None = None,
+        term: str | None = None,
+        conf_level: float | None = None,
+        exponentiate: bool = False,
+    ) -> pd.DataFrame:
+        """Return the hazard ratio, at given times, of terms whose coefficients change with time.
+
+        Parameters
+        ----------
+        times : array-like, optional
+            Times since the origin. By default the intervals of a piecewise effect, and for a smooth one the
+            times by which 10, 25, 50, 75 and 90 % of the events had happened.
+        term : str, optional
+            Term; by default all that change.
+        conf_level : float, optional
+            Confidence level of the pointwise limits; that of the result by default.
+        exponentiate : bool, default=False
+            Whether estimates and limits are hazard ratios instead of their logarithms.
+
+        Returns
+        -------
+        DataFrame
+            ``term, level, time, estimate, std_error, statistic, p_value, conf_low, conf_high``; for intervals
+            also ``time_low``, and ``time`` is their end (of the last, the last event).
+
+        Raises
+        ------
+        EstimationError
+            When the model has no such term.
+        """
+        return effect_rows(self, times, term, conf_level, exponentiate)
+
+    def time_effect_tests(self) -> pd.DataFrame:
+        """Test that the coefficients of terms with time effects do not change (Wald).
+
+        Returns
+        -------
+        DataFrame
+            ``term, statistic, df, p_value``, with the reported (robust) variance.
+        """
+        return effect_tests(self)
+
+    def plot_time_effect(self, term: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the hazard ratio of a term over time, with its pointwise band.
+
+        Parameters
+        ----------
+        term : str, optional
+            Term; needed when several change with time.
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        Axes
+            The axes drawn on; a level curve means proportional hazards.
+        """
+        return draw_effect(self, term, ax)
 
     def residuals(
         self, endpoint: Endpoint, kind: Residual = "martingale", data: pd.DataFrame | None = None
@@ -376,6 +421,12 @@ class CoxRegression:
             Unless acknowledged.
         """
         level = check_level(conf_level, self.conf_level)
+        if self.time_effects:
+            raise EstimationError(
+                "a prediction would hold coefficients at one time, though they change with it",
+                evidence=f"terms with time effects: {', '.join(effect.term for effect in self.time_effects)}",
+                remedy="use time_effect(times) for hazard ratios at given times",
+            )
         if kind in ("linear_predictor", "relative_risk"):
             return predict_risk(self, new_data, reference, level, kind == "relative_risk")
         if kind not in ("survival", "cumulative_hazard"):
@@ -420,17 +471,20 @@ class CoxRegression:
 
     def _summary(self) -> Summary:
         fit = self.fit
-        rows = f" in {self.n_rows} rows" if self.n_rows != self.n else ""
+        split = bool(self.time_effects)
+        rows = f" in {self.n_rows} rows" if self.n_rows != self.n and not split else ""
         method = [f"Cox partial likelihood, {self.ties.capitalize()} ties"]
         method += [f"{self.penalty.capitalize()} penalty, {self.limits} limits"] if self.penalty else []
         method += [self.robust] if self.robust else []
         method += [f"{len(self.strata)} strata"] if self.strata else []
+        changing = ", ".join(f"{effect.term} ({effect.kind})" for effect in self.time_effects)
         agreement = f"{fixed(fit.concordance.estimate, 3)} (SE {fixed(fit.concordance.std_error, 3)})"
         return Summary(
             sentence=f"{self.measure.capitalize()}s of {self.outcome.replace('_', ' ')}, for {self.formula}",
             facts=(
                 ("method", ", ".join(method)),
                 ("patients", f"{self.n}{rows}, {fit.n_event} events; concordance {agreement}"),
+                ("changing with time", changing),
                 ("left out", left_out_text(self.left_out)),
                 ("notes", "; ".join(self.notes)),
             ),
