@@ -111,6 +111,10 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "baseline_value": (lambda: co.baseline_value(scanned()), "flair_deep"),
     "cox": (lambda: co.cox(survival(), "age_years + product"), "age_years"),
     "cox_cause_specific": (lambda: co.cox(competing(), "product", event="nrm", robust=True), "product"),
+    "cox_time_effects": (
+        lambda: co.cox(survival(), "age_years + product", time_effects={"product": [60]}),
+        "age_years",
+    ),
     "cox_firth": (lambda: co.cox(survival(), "age_years + product", penalty="firth"), "product"),
     "fine_gray": (lambda: fine_gray(competing(), "age_years + product", event="relapse"), "product"),
     "competing_risks_table": (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from cohort import style
 from cohort.plots import layout
@@ -105,4 +105,5 @@ def _ticks(ax: Axes, frame: pd.DataFrame) -> None:
     ticks = [t for t in (_FINE if high / low < 4 else _TICKS) if low / 1.05 <= t <= high * 1.05]
     ax.set_yticks(ticks)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_minor_formatter(NullFormatter())
