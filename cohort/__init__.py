@@ -50,6 +50,7 @@ _WHERE = {
     "Endpoint": "cohort.study.endpoints",
     "endpoint": "cohort.study.named_endpoints",
     "counting_process": "cohort.study.risk_sets",
+    "landmark_stack": "cohort.study.landmark_stack",
     "interval_faults": "cohort.study.interval_faults",
     "transitions": "cohort.study.transitions",
     "transitions_from_rows": "cohort.study.transitions",

@@ -18,6 +18,7 @@ DOCS = Path(cohort.__file__).resolve().parents[1] / "docs"
     [
         "confounding",
         "curves-and-states",
+        "designs",
         "diagnostic-accuracy",
         "grading",
         "imaging",
