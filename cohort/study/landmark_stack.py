@@ -61,7 +61,7 @@ def landmark_stack(endpoint: Endpoint, landmarks: Sequence[float], window: float
     >>> frame = pd.DataFrame({"days": [5, 12, 40], "dead": [1, 1, 1]})
     >>> stack = landmark_stack(Endpoint.from_columns(frame, time="days", event="dead"), [0, 10], 20)
     >>> stack.frame["landmark"].tolist(), stack.stop.tolist(), stack.event.tolist()
-    ([0.0, 0.0, 0.0, 10.0, 10.0], [5.0, 12.0, 20.0, 12.0, 30.0], [1, 1, 0, 1, 0])
+    ([0, 0, 0, 10, 10], [5.0, 12.0, 20.0, 12.0, 30.0], [1, 1, 0, 1, 0])
     """
     at = _checked(endpoint, landmarks, window)
     codes = np.arange(len(endpoint.stop)) if endpoint.subject is None else endpoint.subject
@@ -78,7 +78,7 @@ def landmark_stack(endpoint: Endpoint, landmarks: Sequence[float], window: float
     final = last[codes[rows]]
     end, stop = start + window, endpoint.stop[final]
     frame = endpoint.frame.iloc[rows].copy()
-    frame[LANDMARK] = start
+    frame[LANDMARK] = start.astype(np.int64) if (start == np.floor(start)).all() else start
     frame.attrs = dict(endpoint.frame.attrs)
     first = endpoint.origin_day + float(at[0])
     facts = dict(endpoint.facts) | {LANDMARK: ColumnFacts(known="baseline", known_day=0)}
