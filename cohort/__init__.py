@@ -57,6 +57,7 @@ _WHERE = {
     "recurrent_endpoint": "cohort.study.recurrent_rows",
     # estimands
     "kaplan_meier": "cohort.models.kaplan_meier",
+    "simon_makuch": "cohort.models.simon_makuch",
     "logrank": "cohort.models.logrank",
     "cumulative_incidence": "cohort.models.cumulative_incidence",
     "multistate": "cohort.models.multistate",
