@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cohort.errors import EstimationError
-from cohort.estimators.cox_problem import CoxProblem, TiedEvents, Ties
+from cohort.estimators.cox_problem import CoxProblem, Ties, tied_events
 from cohort.estimators.partial_likelihood import climb, evaluate, information, maximize
 from cohort.estimators.risk_sets import total_by_group
 
@@ -72,20 +72,10 @@ def counted(problem: CoxProblem, count: IntArray, ties: Ties) -> CoxProblem:
     sets = problem.sets
     deaths = count[sets.death].astype(float)
     n_death = total_by_group(sets.death_group, deaths, sets.n_times)
-    tied = _tied_repeats(n_death.astype(np.intp)) if ties == "efron" else None
     return replace(
         problem,
         weight=count.astype(float),
         dead_weight=n_death,
         observed=deaths @ problem.Z[sets.death],
-        tied=tied,
+        tied=tied_events(n_death.astype(np.intp), n_death) if ties == "efron" else None,
     )
-
-
-def _tied_repeats(d: IntArray) -> TiedEvents:
-    """Give every event its place among those of its time; a time without any keeps an entry of weight zero."""
-    entries = np.maximum(d, 1)
-    first = np.concatenate([[0], np.cumsum(entries)[:-1]])
-    group = np.repeat(np.arange(len(d)), entries)
-    fraction = (np.arange(len(group)) - first[group]) / entries[group]
-    return TiedEvents(group, first, fraction, (d > 0).astype(float)[group])

@@ -21,20 +21,23 @@ BLOCK = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TiedEvents:
-    """One entry per event, in order of event time, for Efron's approximation.
+    """One entry per event that shares its time, in order of event time, for Efron's approximation.
 
     Attributes
     ----------
-    group : array of shape (E,)
-        Event time.
-    first : array of shape (G,)
-        Entry at which each event time begins.
-    fraction : array of shape (E,)
+    shared : array of shape (H,)
+        Event times of more than one event.
+    group : array of shape (T,)
+        Event time of each of their events.
+    first : array of shape (H,)
+        Entry at which each of these times begins.
+    fraction : array of shape (T,)
         f = l/d.
-    weight : array of shape (E,)
+    weight : array of shape (T,)
         Mean weight of the tied events.
     """
 
+    shared: IntArray
     group: IntArray
     first: IntArray
     fraction: FloatArray
@@ -148,7 +151,7 @@ def assemble(
         scale=scale,
         dead_weight=dead_weight,
         observed=w[sets.death] @ Z[sets.death],
-        tied=_tied_events(sets, dead_weight) if ties == "efron" and (sets.n_death > 1).any() else None,
+        tied=tied_events(sets.n_death, dead_weight) if ties == "efron" else None,
         names=names,
     )
 
@@ -165,7 +168,7 @@ def standardize(
     if not everyone and not X.flags.c_contiguous:
         X = np.ascontiguousarray(X)
     for block in blocks:
-        Z[block] = X[block] if everyone else X[rows[block]]
+        Z[block] = X[block] if everyone else np.take(X, rows[block], axis=0)
         center += ones[: len(Z[block])] @ Z[block]
     center /= n
     for block in blocks:
@@ -243,9 +246,24 @@ def no_information(name: str) -> EstimationError:
     )
 
 
-def _tied_events(sets: RiskSets, dead_weight: FloatArray) -> TiedEvents:
-    d = sets.n_death
-    first = np.concatenate([[0], np.cumsum(d)[:-1]])
-    group = np.repeat(np.arange(sets.n_times), d)
-    fraction = (np.arange(len(group)) - first[group]) / d[group]
-    return TiedEvents(group, first, fraction, (dead_weight / d)[group])
+def tied_events(n_death: IntArray, dead_weight: FloatArray) -> TiedEvents | None:
+    """Give every event its place among those of its time; None when no time is shared.
+
+    Parameters
+    ----------
+    n_death, dead_weight : array of shape (G,)
+        Number and weight of the events at each event time.
+
+    Returns
+    -------
+    TiedEvents or None
+        Entries of the events at times of more than one.
+    """
+    shared = np.flatnonzero(n_death > 1)
+    if not len(shared):
+        return None
+    d = n_death[shared]
+    first = np.cumsum(d) - d
+    place = np.repeat(np.arange(len(d)), d)
+    fraction = (np.arange(len(place)) - first[place]) / d[place]
+    return TiedEvents(shared, shared[place], first, fraction, (dead_weight[shared] / d)[place])

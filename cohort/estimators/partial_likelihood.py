@@ -24,6 +24,8 @@ _MAX_ITERATIONS = 50
 _MAX_HALVINGS = 25
 # Newton's decrement U'I^-1 U (squared standard errors) after which one more step is the last: it squares the error.
 _DECREMENT = 1e-12
+# The decrement expected of the next step below which none is taken: 1e-9 standard errors from the maximum.
+_NEGLIGIBLE = 1e-18
 # Share of the information at b = 0 below which a direction has run off to infinity.
 _VANISHED = 1e-7
 # Share of a column's variance, over the events, that is rounding of sums over many strata.
@@ -43,8 +45,8 @@ class RiskState:
         Linear predictor and weighted risk of each row.
     S0, S1, D0, D1 : array of shape (G,) or (G, p)
         Sums over the risk set, and over the events, at each event time.
-    phi : array of shape (E,) or (G,)
-        What each event is divided by: one entry per event with tied events, otherwise S0.
+    phi : array of shape (T,)
+        What each event that shares its time is divided by; any other event is divided by S0.
     log_likelihood : float
         Log partial likelihood.
     """
@@ -111,18 +113,21 @@ def evaluate(problem: CoxProblem, b: FloatArray) -> RiskState:
             # A resample without events at a time: nothing is divided by its risk set, which may be empty.
             S0[problem.dead_weight <= 0] = 1.0
         if problem.tied is None:
-            D0, D1, phi, w = np.zeros(0), np.zeros((0, Z.shape[1])), S0, problem.dead_weight
+            D0, D1, phi = np.zeros(0), np.zeros((0, Z.shape[1])), np.zeros(0)
+            logs = problem.dead_weight @ np.log(S0)
         else:
+            tied = problem.tied
             D0, D1 = sets.death_sums(r, Z)
-            phi = S0[problem.tied.group] - problem.tied.fraction * D0[problem.tied.group]
-            w = problem.tied.weight
-        logs = w @ np.log(phi)
+            phi = S0[tied.group] - tied.fraction * D0[tied.group]
+            log_S0 = np.log(S0)
+            log_S0[tied.shared] = 0
+            logs = problem.dead_weight @ log_S0 + tied.weight @ np.log(phi)
         value = float(problem.weight[sets.death] @ eta[sets.death] - logs)
     return RiskState(b, eta, r, S0, S1, D0, D1, phi, value if np.isfinite(value) else -np.inf)
 
 
 def hazard_sums(problem: CoxProblem, state: RiskState, power: int, degrees: int) -> list[FloatArray]:
-    """Sum w f^k / phi^power over the events tied at each event time, for k = 0..degrees.
+    """Sum w f^k / phi^power over the events at each event time, for k = 0..degrees (f is 0 for an event alone).
 
     Parameters
     ----------
@@ -137,13 +142,15 @@ def hazard_sums(problem: CoxProblem, state: RiskState, power: int, degrees: int)
         The sums; only the first without tied events.
     """
     tied = problem.tied
+    sums = [problem.dead_weight / state.S0**power]
     if tied is None:
-        return [problem.dead_weight / state.phi**power]
+        return sums
+    sums.extend(np.zeros_like(state.S0) for _ in range(degrees))
     term = tied.weight / state.phi**power
-    sums = [np.add.reduceat(term, tied.first)]
-    for _ in range(degrees):
-        term *= tied.fraction
-        sums.append(np.add.reduceat(term, tied.first))
+    for k, total in enumerate(sums):
+        if k:
+            term *= tied.fraction
+        total[tied.shared] = np.add.reduceat(term, tied.first)
     return sums
 
 
@@ -182,7 +189,7 @@ def weighted_information(
     out = []
     means = weighted_grams(state.S1, [g * q[0] for g in time_weights])
     # Terms of f vanish but where events share their time.
-    shared = np.flatnonzero(q[1] > 0) if len(q) > 1 else np.empty(0, dtype=np.intp)
+    shared = np.empty(0, dtype=np.intp) if problem.tied is None else problem.tied.shared
     S1, D1 = state.S1[shared], state.D1[shared] if len(shared) else state.D1
     for g, first, second in zip(time_weights, weighted_grams(problem.Z, rows), means, strict=True):
         total = first - second
@@ -268,7 +275,7 @@ def climb(
     EstimationError
         When the likelihood has no maximum; the column is named.
     """
-    U = score(problem, state)
+    U, before = score(problem, state), np.inf
     for iteration in range(1, _MAX_ITERATIONS + 1):
         if _vanished(info, reference):
             break
@@ -278,9 +285,11 @@ def climb(
             break
         state = following
         info = information(problem, state)
-        if U @ step < _DECREMENT:
+        decrement = float(U @ step)
+        # Newton's decrement goes down as C d^2 near the maximum; two steps tell C, and so the next decrement.
+        if decrement < _DECREMENT or decrement * (decrement / before) ** 2 < _NEGLIGIBLE:
             return state, info, iteration
-        U = score(problem, state)
+        U, before = score(problem, state), decrement
     raise _monotone(problem, info, reference, monotone_remedy)
 
 

@@ -174,7 +174,8 @@ def build_risk_sets(
     wanted = high > low if keep is None else (high > low) | keep
     rows = np.flatnonzero(wanted if use is None else wanted & use)
     if len(groups.time) > _SORT_ABOVE:
-        rows = rows[np.argsort(high[rows], kind="stable")]
+        # Keys without ties: the fastest sort is not stable, and the order must not depend on the processor.
+        rows = rows[np.argsort(high[rows] * np.intp(len(high)) + rows)]
     low, high, happened = low[rows], high[rows], event[rows]
     G = len(groups.time)
     death = np.flatnonzero(happened)
@@ -264,8 +265,16 @@ def time_codes(
         entry = np.clip(np.floor(start), origin - 1, high).astype(np.intp) - origin
         return moments, codes, entry
     moments = np.unique(stop[event])
-    codes = np.searchsorted(moments, stop, "right") - 1
-    return moments, codes, None if start is None else np.searchsorted(moments, start, "right") - 1
+    codes = _reached(moments, stop)
+    return moments, codes, None if start is None else _reached(moments, start)
+
+
+def _reached(moments: FloatArray, times: FloatArray) -> IntArray:
+    """Return the last moment at or before each time; sorted times make the search walk through memory in order."""
+    order = np.argsort(times)
+    codes = np.empty(len(times), dtype=np.intp)
+    codes[order] = np.searchsorted(moments, times[order], "right") - 1
+    return codes
 
 
 def incidence(groups: IntArray, columns: IntArray, n: int, G: int) -> sparse.csc_array:
