@@ -24,8 +24,8 @@ _MAX_ITERATIONS = 50
 _MAX_HALVINGS = 25
 # Newton's decrement U'I^-1 U (squared standard errors) after which one more step is the last: it squares the error.
 _DECREMENT = 1e-12
-# The decrement expected of the next step below which none is taken: 1e-9 standard errors from the maximum.
-_NEGLIGIBLE = 1e-18
+# The decrement expected of the next step below which none is taken: 1e-10 standard errors from the maximum.
+_NEGLIGIBLE = 1e-20
 # Share of the information at b = 0 below which a direction has run off to infinity.
 _VANISHED = 1e-7
 # Share of a column's variance, over the events, that is rounding of sums over many strata.
@@ -275,7 +275,7 @@ def climb(
     EstimationError
         When the likelihood has no maximum; the column is named.
     """
-    U, before = score(problem, state), np.inf
+    U, before = score(problem, state), np.nan
     for iteration in range(1, _MAX_ITERATIONS + 1):
         if _vanished(info, reference):
             break
@@ -286,7 +286,7 @@ def climb(
         state = following
         info = information(problem, state)
         decrement = float(U @ step)
-        # Newton's decrement goes down as C d^2 near the maximum; two steps tell C, and so the next decrement.
+        # Near the maximum the decrement goes as C d^2: two steps tell C (one does not: NaN), and so the next decrement.
         if decrement < _DECREMENT or decrement * (decrement / before) ** 2 < _NEGLIGIBLE:
             return state, info, iteration
         U, before = score(problem, state), decrement
