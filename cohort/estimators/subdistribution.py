@@ -213,30 +213,59 @@ def influence(
     own[sets.rows] = score_residuals(problem, state)
     if weight is None:
         return own
-    for some, one in zip(sets.stayers, observations, strict=True):
-        _add_psi(own, problem, state, some, one.rows, one.censoring, weight)
-        if one.entry is not None:
-            _add_psi(own, problem, state, some, one.rows, one.entry, weight)
+    zbar = state.S1 / state.S0[:, None]
+    for some, estimated, rows in estimated_weights(sets, observations):
+        add_psi(own, passing(problem, state, some, estimated, problem.Z, zbar), rows, estimated, weight)
     return own
 
 
-def _add_psi(
-    own: FloatArray,
-    problem: CoxProblem,
-    state: RiskState,
-    some: Stayers,
-    rows: IntArray,
-    estimated: ProductLimit,
-    weight: FloatArray,
+def estimated_weights(
+    sets: SubdistributionRiskSets, observations: Sequence[Observation]
+) -> list[tuple[Stayers, ProductLimit, IntArray]]:
+    """Pair the rows that stay with each estimated distribution in their weights, and the rows it rests on.
+
+    Parameters
+    ----------
+    sets : SubdistributionRiskSets
+        Risk sets.
+    observations : sequence of Observation
+        Distributions of censoring and entry by group.
+
+    Returns
+    -------
+    list of (Stayers, ProductLimit, array)
+        Those with anything to estimate.
+    """
+    pairs = [
+        (some, estimated, one.rows)
+        for some, one in zip(sets.stayers, observations, strict=True)
+        for estimated in (one.censoring, one.entry)
+        if estimated is not None
+    ]
+    return [(some, estimated, rows) for some, estimated, rows in pairs if len(some.rows) and len(estimated.time)]
+
+
+def add_psi(
+    own: FloatArray, per_risk: FloatArray, rows: IntArray, estimated: ProductLimit, weight: FloatArray
 ) -> None:
     """Add psi of one group's rows, block by block so that nothing of the size of the data is made.
 
     psi is the integral over u of q(u)/Y(u) dM_i(u), M_i the martingale of censoring, or in reversed time of entry,
     where the weights grow instead of fall.
+
+    Parameters
+    ----------
+    own : array of shape (n, p)
+        Influence of the caller's rows; added to in place.
+    per_risk : array of shape (k, p)
+        q(u); scaled in place.
+    rows : array of shape (m,)
+        Rows that the distribution rests on.
+    estimated : ProductLimit
+        The distribution.
+    weight : array of shape (n,)
+        Case weights.
     """
-    if not len(some.rows) or not len(estimated.time):
-        return
-    per_risk = _passing(problem, state, some, estimated)
     per_risk *= ((-1.0 if estimated.reversed else 1.0) / estimated.n_risk)[:, None]
     compensator = _from_zero(per_risk * (estimated.n_event / estimated.n_risk)[:, None])
     first, last = estimated.covered.T
@@ -252,17 +281,41 @@ def _add_psi(
         own[rows[block]] += psi
 
 
-def _passing(problem: CoxProblem, state: RiskState, some: Stayers, estimated: ProductLimit) -> FloatArray:
-    """Return q(u), the share of the score that rests on weights which contain the moment u; shape (k, p).
+def passing(
+    problem: CoxProblem,
+    state: RiskState,
+    some: Stayers,
+    estimated: ProductLimit,
+    Z: FloatArray | None,
+    load: FloatArray,
+) -> FloatArray:
+    """Return q(u), the share of a sum over risk sets that rests on weights which contain the moment u.
 
     q(u) = sum over X_i < u (for entry <= u) of r_i/GH(X_i-) times the sum over t >= u (entry > u) in their stratum
-    of GH(t-) a(t) (z_i - zbar(t)), with a the hazard increments.
+    of GH(t-) a(t) (z_i - load(t)), with a the hazard increments. For the score load is zbar.
+
+    Parameters
+    ----------
+    problem, state : CoxProblem, RiskState
+        Data with `SubdistributionRiskSets`, and sums at the coefficients (scaled columns).
+    some : Stayers
+        Rows with a competing event.
+    estimated : ProductLimit
+        A distribution in their weights.
+    Z : array of shape (n, p) or None
+        What each row contributes; None for zero.
+    load : array of shape (G, p)
+        What is subtracted at each event time.
+
+    Returns
+    -------
+    array of shape (k, p)
+        One row for each moment of the distribution.
     """
     sets = problem.sets
     assert isinstance(sets, SubdistributionRiskSets)
     GHa = some.observed * hazard_sums(problem, state, 1, 0)[0]
-    zbar = state.S1 / state.S0[:, None]
-    out = np.zeros((len(estimated.time), problem.Z.shape[1]))
+    out = np.zeros((len(estimated.time), load.shape[1]))
     side: _Side = "right" if estimated.reversed else "left"
     firsts = np.unique(sets.begin)
     for first in firsts.tolist():
@@ -275,8 +328,9 @@ def _passing(problem: CoxProblem, state: RiskState, some: Stayers, estimated: Pr
         stayed = np.searchsorted(ends, estimated.time, side)
         later = np.searchsorted(sets.time[first:last], estimated.time, side)
         a = GHa[first:last, None]
-        out += _from_zero(w[:, None] * problem.Z[who])[stayed] * _to_end(a)[later]
-        out -= _from_zero(w[:, None])[stayed] * _to_end(a * zbar[first:last])[later]
+        if Z is not None:
+            out += _from_zero(w[:, None] * Z[who])[stayed] * _to_end(a)[later]
+        out -= _from_zero(w[:, None])[stayed] * _to_end(a * load[first:last])[later]
     return out
 
 
