@@ -70,6 +70,7 @@ _WHERE = {
     "parametric_survival": "cohort.models.parametric_survival",
     "odds_ratio": "cohort.models.odds_ratio",
     "standardized_risks": "cohort.models.standardized_risks",
+    "standardized_curves": "cohort.models.standardized_curves",
     "ordinal": "cohort.models.ordinal",
     "proportion": "cohort.models.proportion",
     "two_by_two": "cohort.models.two_by_two",

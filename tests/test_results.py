@@ -153,6 +153,11 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: co.standardized_risks("severe_icans ~ flair_deep + age_years", "flair_deep", frame()),
         "risk_difference",
     ),
+    "standardized_curves": (lambda: co.standardized_curves(survival(), "product + age_years", "product"), ""),
+    "standardized_incidence": (
+        lambda: co.standardized_curves(competing(), "product + age_years", "product", event="nrm"),
+        "",
+    ),
     "diagnostic_accuracy": (
         lambda: co.diagnostic_accuracy("flair_deep", "severe_icans", frame(), prevalence=0.1),
         "sensitivity",
@@ -303,7 +308,7 @@ ON_NATURAL_SCALE |= {"mantel_haenszel"}
 ON_NATURAL_SCALE |= {"missing_patterns"}
 ON_NATURAL_SCALE |= {"proportion", "proportion_counts", "trend", "trend_of_grades"}
 ON_NATURAL_SCALE |= {"balance"}
-ON_NATURAL_SCALE |= {"standardized_risks"}
+ON_NATURAL_SCALE |= {"standardized_risks", "standardized_curves", "standardized_incidence"}
 ON_NATURAL_SCALE |= {"imaging_reclassification"}
 ON_NATURAL_SCALE |= {"time_dependent_auc", "brier_score"}
 ON_NATURAL_SCALE |= {"mean_cumulative_count", "interval_censored"}

@@ -102,7 +102,9 @@ def fit_hazard(
         problem = build_problem(X, None, stop, event, weight=weight, ties=ties, names=names)
     else:
         observations = observation_by_group(None, stop, ~(event | competing), w, None, False)
-        base = build_risk_sets(None, stop, event, None, None if weight is None else weight > 0, keep=competing)
+        base = build_risk_sets(
+            None, stop, event, None, None if weight is None else weight > 0, keep=competing
+        )
         sets = with_stayers(base, stop, competing, None, observations)
         problem = assemble(sets, X, weight, None, "breslow", names or tuple(map(str, range(X.shape[1]))))
     maximum = maximize(problem)

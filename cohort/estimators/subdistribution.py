@@ -242,7 +242,9 @@ def estimated_weights(
         for estimated in (one.censoring, one.entry)
         if estimated is not None
     ]
-    return [(some, estimated, rows) for some, estimated, rows in pairs if len(some.rows) and len(estimated.time)]
+    return [
+        (some, estimated, rows) for some, estimated, rows in pairs if len(some.rows) and len(estimated.time)
+    ]
 
 
 def add_psi(

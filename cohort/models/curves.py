@@ -296,7 +296,7 @@ def draw_survival(result: KaplanMeier, ax: Axes | None, risk_table: bool, times:
     """
     from cohort.plots.survival import plot_survival
 
-    ticks, printed = _ticks(times, max(g.table.last_time for g in result.groups), result.unit)
+    ticks, printed = axis_ticks(times, max(g.table.last_time for g in result.groups), result.unit)
     return plot_survival(
         result.tidy(),
         risk_table=result.counts(ticks) if risk_table else None,
@@ -332,7 +332,7 @@ def draw_incidence(
     """
     from cohort.plots.incidence import plot_incidence
 
-    ticks, printed = _ticks(times, max(g.table.last_time for g in result.groups), result.unit)
+    ticks, printed = axis_ticks(times, max(g.table.last_time for g in result.groups), result.unit)
     gray = result.gray_test
     return plot_incidence(
         result.tidy(),
@@ -345,8 +345,25 @@ def draw_incidence(
     )
 
 
-def _ticks(times: ArrayLike | None, last: float, unit: str) -> tuple[FloatArray, TimeUnit]:
-    """Ticks in the unit of the data, and the unit to print: a long follow-up in days prints months."""
+def axis_ticks(times: ArrayLike | None, last: float, unit: str) -> tuple[FloatArray, TimeUnit]:
+    """Return ticks in the unit of the data, and the unit to print: a long follow-up in days prints months.
+
+    Parameters
+    ----------
+    times : array-like or None
+        Ticks asked for.
+    last : float
+        End of follow-up.
+    unit : str
+        Unit of the data.
+
+    Returns
+    -------
+    ticks : array of shape (n,)
+        Ticks.
+    unit : str
+        Unit to print.
+    """
     from cohort.plots.time_axis import follow_up_ticks, readable_unit, units_ratio
 
     own = cast("TimeUnit", unit)
