@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from cohort.estimators.hazard_influence import FittedHazard, hazard_integrals
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+Within = Literal["exponential", "left"]
 
 # Entries of an array (patients, times) held at once.
 _ENTRIES = 2_000_000
@@ -38,11 +40,11 @@ class StandardizedCurve:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Some times of one level: incidence of each patient, and what its derivatives are made of."""
+    """Some times of one level: incidence of each patient, and by cause what its derivatives are made of."""
 
     times: slice
     incidence: FloatArray
-    direct: FloatArray
+    direct: tuple[FloatArray, ...]
     later: tuple[FloatArray, ...]
     by_coefficient: tuple[FloatArray, ...]
 
@@ -52,6 +54,7 @@ def standardized_incidence(
     settings: Sequence[FloatArray],
     cluster: IntArray | None = None,
     with_variance: bool = True,
+    within: Within = "exponential",
 ) -> StandardizedCurve:
     """Standardize the cumulative incidence of the first of several causes.
 
@@ -66,6 +69,11 @@ def standardized_incidence(
         Codes from 0 of patients who count together.
     with_variance : bool, default=True
         Whether the variance is computed.
+    within : {'exponential', 'left'}, default='exponential'
+        How increments of hazards at one time act. ``exponential``: as constant hazards over the step, so that the
+        incidences of all causes and survival sum to 1, as R ``survfit`` of a multi-state ``coxph`` (its matrix
+        exponential). ``left``: the increment times the survival before it, as ``riskRegression`` with
+        ``product.limit = FALSE``, which is too high where many events share their time.
 
     Returns
     -------
@@ -74,8 +82,8 @@ def standardized_incidence(
 
     Notes
     -----
-    The incidence of a patient sums exp(-sum_k Lambda_k(s-)) dLambda_1(s); with one cause it is 1 - exp(-Lambda).
-    Its mean R over the patients has the influence R(x_i) - R, for whom the sample holds, plus its derivatives by
+    With S(s-) = exp(-sum_k Lambda_k(s-)) and increments a_k at s, A their sum, the incidence of a patient sums
+    S(s-) (1 - exp(-A)) a_1/A over s; with one cause it is 1 - exp(-Lambda). Its mean R over the patients has the influence R(x_i) - R, for whom the sample holds, plus its derivatives by
     the coefficients and by each increment of the baseline hazards times the influence of the patient on these. The
     covariance sums the outer products of influences (of clusters), without a factor [1]_.
 
@@ -87,7 +95,7 @@ def standardized_incidence(
     grid = np.unique(np.concatenate([one.time for one in causes]))
     k = len(settings)
     estimate, covariance = np.empty((len(grid), k)), np.full((len(grid), k, k), np.nan)
-    steps = [_blocks(causes, Z, grid, with_variance) for Z in settings]
+    steps = [_blocks(causes, Z, grid, with_variance, within) for Z in settings]
     memory = [_Memory(causes, len(grid)) for _ in settings]
     for blocks in zip(*steps, strict=True):
         at = blocks[0].times
@@ -104,10 +112,10 @@ def standardized_incidence(
 
 
 def _blocks(
-    causes: Sequence[FittedHazard], Z: FloatArray, grid: FloatArray, derivatives: bool
+    causes: Sequence[FittedHazard], Z: FloatArray, grid: FloatArray, derivatives: bool, within: Within
 ) -> Iterator[_Block]:
     """Walk through time in blocks, keeping each patient's hazards and incidence from one to the next."""
-    n, alone = len(Z), len(causes) == 1
+    n = len(Z)
     with np.errstate(over="ignore"):
         risk = [np.exp((Z - one.center) @ one.coefficients) for one in causes]
     increments = [_on_grid(one, grid) for one in causes]
@@ -117,30 +125,42 @@ def _blocks(
     for begin in range(0, len(grid), step):
         at = slice(begin, min(begin + step, len(grid)))
         survival = np.exp(-sum(np.outer(r, H[at]) for r, H in zip(risk, before, strict=True)))
-        if alone:
-            hazard = np.outer(risk[0], before[0][at] + increments[0][at])
-            incidence = -np.expm1(-hazard)
-            slope = risk[0][:, None] * np.exp(-hazard)
-            direct, later = slope.mean(axis=0), (np.zeros(at.stop - at.start),)
-            by = ((Z - causes[0].center).T @ (slope * (before[0][at] + increments[0][at])) / n,)
-            yield _Block(at, incidence, direct, later, by)
-            continue
-        density = survival * risk[0][:, None]
-        dF = density * increments[0][at]
+        a = [np.outer(r, d[at]) for r, d in zip(risk, increments, strict=True)]
+        share, slopes = _one_step(a, within, derivatives)
+        dF = survival * share
         incidence = F[:, None] + np.cumsum(dF, axis=1)
-        if derivatives:
-            laters: list[FloatArray] = []
-            slopes: list[FloatArray] = []
-            for k, one in enumerate(causes):
-                path = moved[k][:, None] + np.cumsum(dF * before[k][at], axis=1)
-                moved[k] = path[:, -1]
-                change = (incidence if k == 0 else 0.0) - risk[k][:, None] * path
-                laters.append(risk[k] @ incidence / n)
-                slopes.append((Z - one.center).T @ change / n)
-            yield _Block(at, incidence, density.mean(axis=0), tuple(laters), tuple(slopes))
-        else:
-            yield _Block(at, incidence, np.zeros(0), (), ())
         F = incidence[:, -1]
+        direct: list[FloatArray] = []
+        later: list[FloatArray] = []
+        by: list[FloatArray] = []
+        for k, slope in enumerate(slopes):
+            # an increment of hazard k acts at once, and takes survival from all that comes later
+            own = survival * slope * risk[k][:, None]
+            change = own * increments[k][at] - risk[k][:, None] * (dF * before[k][at])
+            path = moved[k][:, None] + np.cumsum(change, axis=1)
+            moved[k] = path[:, -1]
+            direct.append(own.mean(axis=0))
+            later.append(risk[k] @ incidence / n)
+            by.append((Z - causes[k].center).T @ path / n)
+        yield _Block(at, incidence, tuple(direct), tuple(later), tuple(by))
+
+
+def _one_step(
+    a: Sequence[FloatArray], within: Within, derivatives: bool
+) -> tuple[FloatArray, list[FloatArray]]:
+    """Return the share of those free of any event who have the first within a step, and its slopes by each a."""
+    if within == "left":
+        nothing = [np.zeros_like(a[0]) for _ in a[1:]]
+        return a[0], [np.ones_like(a[0]), *nothing] if derivatives else []
+    A = a[0] if len(a) == 1 else np.sum(a, axis=0)
+    some = A > 0
+    gone = -np.expm1(-A)
+    ratio = np.divide(gone, A, out=np.ones_like(A), where=some)
+    if not derivatives:
+        return a[0] * ratio, []
+    # derivative of (1 - exp(-A))/A
+    bend = np.divide(1 - gone - ratio, A, out=np.full_like(A, -0.5), where=some)
+    return a[0] * ratio, [(ratio if k == 0 else 0.0) + a[0] * bend for k in range(len(a))]
 
 
 def _on_grid(one: FittedHazard, grid: FloatArray) -> FloatArray:
@@ -153,7 +173,7 @@ class _Memory:
     """Derivatives by the hazard increments of times already passed, of one level."""
 
     def __init__(self, causes: Sequence[FittedHazard], n_times: int) -> None:
-        self.direct = np.zeros(n_times)
+        self.direct = [np.zeros(n_times) for _ in causes]
         self.later = [np.zeros(n_times) for _ in causes]
 
     def influence(
@@ -161,17 +181,11 @@ class _Memory:
     ) -> FloatArray:
         """Return the influence of patients (or clusters) on the mean incidence at the times of a block."""
         at = block.times
-        self.direct[at] = block.direct
         own = (block.incidence - block.incidence.mean(axis=0)) / len(block.incidence)
         passed = grid[:, None] <= grid[at]
         for k, one in enumerate(causes):
-            self.later[k][at] = block.later[k]
-            if len(causes) == 1:
-                g = block.direct * passed
-            else:
-                # an increment at u raises F at u itself (cause 1), and takes survival from all later increments
-                g = ((self.direct[:, None] if k == 0 else 0.0) + self.later[k][:, None]) - block.later[k]
-                g = g * passed
+            self.direct[k][at], self.later[k][at] = block.direct[k], block.later[k]
+            g = ((self.direct[k] + self.later[k])[:, None] - block.later[k]) * passed
             g = g[np.searchsorted(grid, one.time)]
             own = own + hazard_integrals(one, g) + one.dfbeta @ block.by_coefficient[k]
         if cluster is None:

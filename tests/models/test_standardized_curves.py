@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[1] / "reference"
 DATA = pd.read_csv(FOLDER / "cox_more/data.csv").assign(age10=lambda f: f["age"] / 10)
 EXPECTED = pd.read_csv(FOLDER / "standardized_curves/expected.csv").set_index(
     ["model", "quantity", "level", "time"]
-)["value"]
+)["value"].sort_index()
 TIMES = [10, 30, 60]
 # Newton's method on both sides; crr stops at a gradient of 1e-12 of its own scale
 RTOL = 1e-7
@@ -59,7 +59,7 @@ def test_equals_risk_regression(model):
         np.testing.assert_allclose(risk, EXPECTED[model, "risk", level, time], rtol=RTOL)
         if (model, "risk se", level, time) in EXPECTED.index:
             np.testing.assert_allclose(row["std_error"], EXPECTED[model, "risk se", level, time], rtol=RTOL)
-    if (model, "difference") not in EXPECTED.index.droplevel([2, 3]):
+    if (model, "difference") not in EXPECTED.index.droplevel(["level", "time"]):
         return
     sign = -1 if survival else 1
     for row in found.difference(TIMES).to_dict("records"):
@@ -233,9 +233,9 @@ def test_order_of_rows_and_reference_do_not_matter():
 def test_missing_and_not_imaged_are_left_out_and_counted():
     finding = np.where(DATA["sex"] == "male", "present", "absent").astype(object)
     finding[:12] = "not_imaged"
-    data = DATA.assign(flair_deep=finding)
-    found = standardized_curves(single(data=data), "flair_deep + age10", "flair_deep")
-    assert ("flair_deep", "not_imaged", 12) in found.left_out
+    data = DATA.assign(seen=finding)
+    found = standardized_curves(single(data=data), "seen + age10", "seen")
+    assert ("seen", "not_imaged", 12) in found.left_out
     assert found.n == len(DATA) - 12
     assert found.levels == ("absent", "present")
     assert "12" in repr(found)
@@ -296,7 +296,7 @@ def test_plot_draws_the_curves(model):
     tidy = found.tidy()
     for line, (_, rows) in zip(lines, tidy.groupby("strata", sort=False), strict=True):
         x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
-        kept = rows[rows["time"].isin(x)]
+        kept = rows[rows["time"].isin(x[:-1])]  # the last point prolongs the step before it
         assert len(kept) > 50
         np.testing.assert_allclose(y[np.searchsorted(x, kept["time"])], kept["estimate"], rtol=1e-12)
 
