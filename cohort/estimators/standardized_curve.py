@@ -55,6 +55,7 @@ def standardized_incidence(
     cluster: IntArray | None = None,
     with_variance: bool = True,
     within: Within = "exponential",
+    entries: int = _ENTRIES,
 ) -> StandardizedCurve:
     """Standardize the cumulative incidence of the first of several causes.
 
@@ -74,6 +75,8 @@ def standardized_incidence(
         incidences of all causes and survival sum to 1, as R ``survfit`` of a multi-state ``coxph`` (its matrix
         exponential). ``left``: the increment times the survival before it, as ``riskRegression`` with
         ``product.limit = FALSE``, which is too high where many events share their time.
+    entries : int, optional
+        Entries of an array (patients, times) held at once.
 
     Returns
     -------
@@ -83,9 +86,10 @@ def standardized_incidence(
     Notes
     -----
     With S(s-) = exp(-sum_k Lambda_k(s-)) and increments a_k at s, A their sum, the incidence of a patient sums
-    S(s-) (1 - exp(-A)) a_1/A over s; with one cause it is 1 - exp(-Lambda). Its mean R over the patients has the influence R(x_i) - R, for whom the sample holds, plus its derivatives by
-    the coefficients and by each increment of the baseline hazards times the influence of the patient on these. The
-    covariance sums the outer products of influences (of clusters), without a factor [1]_.
+    S(s-) (1 - exp(-A)) a_1/A over s; with one cause it is 1 - exp(-Lambda). The influence of patient i on its mean R
+    over the patients is R(x_i) - R (the sample varies too), plus the derivatives of R by the coefficients and by each
+    increment of the baseline hazards times the influence of the patient on these. The covariance sums the outer
+    products of influences (of clusters), without a factor [1]_.
 
     References
     ----------
@@ -95,7 +99,7 @@ def standardized_incidence(
     grid = np.unique(np.concatenate([one.time for one in causes]))
     k = len(settings)
     estimate, covariance = np.empty((len(grid), k)), np.full((len(grid), k, k), np.nan)
-    steps = [_blocks(causes, Z, grid, with_variance, within) for Z in settings]
+    steps = [_blocks(causes, Z, grid, with_variance, within, entries) for Z in settings]
     memory = [_Memory(causes, len(grid)) for _ in settings]
     for blocks in zip(*steps, strict=True):
         at = blocks[0].times
@@ -112,7 +116,12 @@ def standardized_incidence(
 
 
 def _blocks(
-    causes: Sequence[FittedHazard], Z: FloatArray, grid: FloatArray, derivatives: bool, within: Within
+    causes: Sequence[FittedHazard],
+    Z: FloatArray,
+    grid: FloatArray,
+    derivatives: bool,
+    within: Within,
+    entries: int,
 ) -> Iterator[_Block]:
     """Walk through time in blocks, keeping each patient's hazards and incidence from one to the next."""
     n = len(Z)
@@ -121,7 +130,7 @@ def _blocks(
     increments = [_on_grid(one, grid) for one in causes]
     before = [np.concatenate([[0.0], np.cumsum(d)[:-1]]) for d in increments]
     F, moved = np.zeros(n), [np.zeros(n) for _ in causes]
-    step = max(1, _ENTRIES // max(n, 1))
+    step = max(1, entries // max(n, 1))
     for begin in range(0, len(grid), step):
         at = slice(begin, min(begin + step, len(grid)))
         survival = np.exp(-sum(np.outer(r, H[at]) for r, H in zip(risk, before, strict=True)))

@@ -118,8 +118,10 @@ def standardized_curves(
     hazards and covariates vary from sample to sample, and with Fine-Gray the censoring distribution [1]_ [2]_. The
     probability of being event-free before an event is the exponential of minus the sum of all hazards. Limits of a
     survival curve are symmetric on the scale log(-log S), of an incidence log(-log F); those of a difference on its
-    own, those of a ratio on the log scale. Agrees with R ``riskRegression::ate`` 2022.11.28 (``product.limit = FALSE``)
-    to 1e-7, and its incidence with ``cmprsk::crr`` (``tests/reference/standardized_curves``).
+    own, those of a ratio on the log scale. Increments of several hazards at one time act as constant hazards over the
+    step, so that incidences and survival sum to 1. Agrees to 1e-7 with R ``riskRegression::ate`` (survival, and
+    standard errors of incidence under its own rule for increments), ``survfit`` of a multi-state ``coxph`` and
+    ``cmprsk::crr`` (``tests/reference/standardized_curves``).
 
     References
     ----------

@@ -40,6 +40,21 @@ keep("cox breslow", run(tied, "sex"), se = FALSE) # its influence functions are 
 csc <- CSC(Hist(exact, status) ~ sex + age10, d, control = control)
 for (cause in 1:2) keep(paste("cause-specific", cause), run(csc, "sex", cause = cause, product.limit = FALSE))
 
+# Hazards of all events in one multi-state model: its matrix exponential, with and without ties. Breslow's ties: with
+# Efron's, survfit of survival 3.5-3 loses a part of the events (0.180 where the unadjusted curve has 0.212).
+d$id <- seq_len(nrow(d))
+for (time in c("exact", "stop")) {
+  d$days <- d[[time]]
+  all_events <- coxph(Surv(days, factor(status, 0:2)) ~ sex + age10, d, id = id, ties = "breslow", control = control)
+  for (level in levels(d$sex)) {
+    curves <- survfit(all_events, newdata = transform(d, sex = factor(level, levels(sex))), se.fit = FALSE)
+    last <- findInterval(at, curves$time)
+    for (k in seq_along(at)) for (cause in 1:2) {
+      add(paste("multi-state", cause, time), "risk", level, at[k], mean(curves$pstate[last[k], , cause + 1]))
+    }
+  }
+}
+
 X <- model.matrix(~ sex + age10, d)[, -1]
 fit <- crr(d$stop, d$status, X, gtol = 1e-12, maxiter = 50)
 for (level in 0:1) {
