@@ -260,7 +260,7 @@ def add_psi(
     own : array of shape (n, p)
         Influence of the caller's rows; added to in place.
     per_risk : array of shape (k, p)
-        q(u); scaled in place.
+        Values of q(u); scaled in place.
     rows : array of shape (m,)
         Rows that the distribution rests on.
     estimated : ProductLimit
