@@ -41,6 +41,17 @@ def data() -> pd.DataFrame:
     return co.Study(registry).require("first CAR-T infusion", "infusion_number == 1").link(episodes)
 
 
+@pytest.fixture(scope="module")
+def scanned() -> tuple[Any, pd.DataFrame]:
+    """Link 2,000 simulated patients with their scans; with fewer nobody scanned has edema."""
+    made = co.simulate_registries(n=2000, seed=2)
+    registry = co.harmonize([co.read_source(path, source=name) for name, path in made.sources.items()])
+    episodes = co.icans_episodes(co.grade_icans(registry.neuro_assessment))
+    mri = co.mri_findings(registry.mri_exam, registry.mri_finding, window=(0, 30))
+    study = co.Study(registry).require("first CAR-T infusion", "infusion_number == 1")
+    return registry, study.link(episodes, mri)
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make the working directory of a project, with the key beside it."""
@@ -128,3 +139,16 @@ def test_tables(data: pd.DataFrame) -> None:
         "report.docx",
     }
     assert not known["table"].frame.empty
+
+
+def test_guards(scanned: tuple[Any, pd.DataFrame]) -> None:
+    """What overrides a guard says so, as the page promises; the remedies run."""
+    registry, data = scanned
+    survival = co.endpoint("overall_survival", data)
+    names = {"registry": registry, "data": data, "survival": survival, "frame": data.assign(il6_day_3=1.0)}
+    known = run("guards", **names)
+    assert "acknowledged immortal_time: flair_deep" in repr(
+        co.cox(survival, "flair_deep", acknowledge="immortal_time")
+    )
+    assert known["early"].attrs
+    assert "from day 30" in repr(known["later"])
