@@ -1,4 +1,4 @@
-"""Examinations against the onset of ICANS."""
+"""Examinations against the onset of ICANS and the first corticosteroid."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ _EPISODE_COLUMNS = (
     "icans_grade_lower",
     "icans_grade_upper",
 )
+CORTICOSTEROIDS = ("corticosteroid", "dexamethasone", "methylprednisolone", "prednisone")
+_TO_STEROID = ("before", "same_day", "after", "no_steroid")
 
 
-def mri_timing(mri_exam: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
-    """Relate every dated examination to the nearest ICANS episode of its patient.
+def mri_timing(
+    mri_exam: pd.DataFrame, episodes: pd.DataFrame, treatment: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Relate every dated examination to the nearest ICANS episode, and to the first corticosteroid, of its patient.
 
     Parameters
     ----------
@@ -29,6 +33,10 @@ def mri_timing(mri_exam: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
         out.
     episodes : DataFrame of shape (n_episodes, n_columns)
         Output of `icans_episodes`.
+    treatment : DataFrame of shape (n_courses, n_columns), optional
+        Courses of drugs with ``patient_id``, ``drug`` and ``start_day`` (and ``route``): the first systemic
+        corticosteroid from the day of infusion on, whatever its intent, gives two more columns. Edema and
+        enhancement fade under steroids, so that a clean scan after them says less.
 
     Returns
     -------
@@ -36,7 +44,10 @@ def mri_timing(mri_exam: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
         Keys, ``exam_id``, ``mri_day``, ``icans_onset_day`` of the episode whose onset is nearest (ties: the
         earlier episode), ``days_from_onset`` (negative before onset), ``during_icans`` (no/yes; missing when
         the end of the episode is not known), and the peak grade of that episode with its bounds. Examinations
-        of patients without an episode of known onset have these missing. Sorted by keys, day and examination.
+        of patients without an episode of known onset have these missing. With ``treatment`` also
+        ``steroid_first_day`` and ``mri_to_steroid``: ``before``, ``same_day``, ``after`` or ``no_steroid``; missing
+        where a course without a day could change the answer, or where the source lists no treatments at all.
+        Sorted by keys, day and examination.
 
     Raises
     ------
@@ -76,6 +87,7 @@ def mri_timing(mri_exam: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
             "days_from_onset": int64(day - onset),
             "during_icans": category(during, ("no", "yes")),
             **{name: int64(_taken(episodes, name, nearest)) for name in _EPISODE_COLUMNS[2:]},
+            **({} if treatment is None else _to_steroid(exams, day, treatment)),
         }
     )
     frame = frame.sort_values([*identity[:-1], "mri_day", "exam_id"], kind="stable", ignore_index=True)
@@ -108,3 +120,27 @@ def _taken(episodes: pd.DataFrame, column: str, rows: NDArray[np.intp]) -> Numbe
     """Return the values of the chosen episodes; NaN where there is none."""
     values = np.append(read_numbers(episodes, column, -np.inf, np.inf, step=None), np.nan)
     return values[rows]
+
+
+def _to_steroid(exams: pd.DataFrame, day: Numbers, treatment: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the day of the first systemic corticosteroid, and whether each examination came before or after it."""
+    require_columns(treatment, ["patient_id", "drug", "start_day"], "treatment")
+    keys = [key for key in KEYS if key in exams.columns and key in treatment.columns]
+    start = read_numbers(treatment, "start_day", -np.inf, np.inf, step=None)
+    steroid = treatment["drug"].astype("string").isin(CORTICOSTEROIDS).to_numpy(dtype=bool) & ~(start < 0)
+    if "route" in treatment.columns:
+        local = (treatment["route"].astype("string") == "intrathecal").fillna(False)
+        steroid &= ~local.to_numpy(dtype=bool)
+    courses = treatment.loc[steroid, keys].assign(_first=start[steroid], _undated=np.isnan(start[steroid]))
+    courses = courses.groupby(keys, observed=True, as_index=False).agg({"_first": "min", "_undated": "max"})
+    found = exams[keys].merge(courses, on=keys, how="left", validate="many_to_one")
+    first = found["_first"].to_numpy(dtype=float)
+    undated = found["_undated"].astype("boolean").fillna(False).to_numpy(dtype=bool)
+    if "source" in keys:
+        recorded = exams["source"].isin(treatment["source"].unique()).to_numpy(dtype=bool)
+    else:
+        recorded = np.full(len(exams), len(treatment) > 0)
+    relation = np.select(
+        [day > first, undated, day == first, day < first, recorded], [2, -1, 1, 0, 3], default=-1
+    )
+    return {"steroid_first_day": int64(first, undated), "mri_to_steroid": category(relation, _TO_STEROID)}

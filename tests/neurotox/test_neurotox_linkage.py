@@ -55,3 +55,50 @@ def test_no_exams_and_missing_columns():
     assert len(timing([])) == 0
     with pytest.raises(StudyError, match="exam_day"):
         mri_timing(pd.DataFrame({"patient_id": ["A"], "exam_id": ["1"]}), EPISODES)
+
+
+def test_before_and_after_the_first_corticosteroid():
+    exams = pd.DataFrame(
+        {
+            "patient_id": list("AAABCDEF"),
+            "exam_id": [str(k) for k in range(8)],
+            "exam_day": [3, 5, 9, 4, 4, 4, 8, 2],
+        }
+    )
+    treatment = pd.DataFrame(
+        [
+            ("A", "dexamethasone", 5, "intravenous"),  # 3 before, 5 the same day, 9 after
+            ("A", "prednisone", 7, "oral"),
+            ("A", "prednisone", -3, "oral"),  # before the infusion
+            ("B", "tocilizumab", 2, "intravenous"),  # no steroid
+            ("C", "corticosteroid", None, None),  # nobody knows when
+            ("D", "dexamethasone", 2, "intrathecal"),  # not systemic: no steroid
+            ("E", "dexamethasone", 6, None),  # the first known day is enough: day 8 is after some course
+            ("E", "dexamethasone", None, None),
+            ("F", "dexamethasone", 6, None),  # the other course may have begun before day 2
+            ("F", "dexamethasone", None, None),
+        ],
+        columns=["patient_id", "drug", "start_day", "route"],
+    )
+    found = mri_timing(exams, EPISODES, treatment)
+    relation = found.set_index("exam_id")["mri_to_steroid"].astype(object)
+    wanted = ["before", "same_day", "after", "no_steroid", None, "no_steroid", "after", None]
+    assert [None if pd.isna(one) else one for one in relation.loc[[str(k) for k in range(8)]]] == wanted
+    first = found.set_index("exam_id")["steroid_first_day"]
+    assert first["0"] == 5
+    assert first[["3", "4", "6", "7"]].isna().all()
+
+
+def test_a_source_that_lists_no_treatments_does_not_say_that_there_was_no_steroid():
+    exams = pd.DataFrame(
+        {"source": ["x", "y"], "patient_id": ["A", "A"], "exam_id": ["1", "2"], "exam_day": [4, 4]}
+    )
+    treatment = pd.DataFrame(
+        {"source": ["y"], "patient_id": ["B"], "drug": ["tocilizumab"], "start_day": [1]}
+    )
+    found = mri_timing(exams, EPISODES.assign(source="x"), treatment)
+    assert found["mri_to_steroid"].isna().tolist() == [True, False]
+    assert found["mri_to_steroid"].iloc[1] == "no_steroid"
+    nobody = mri_timing(exams.drop(columns="source"), EPISODES, treatment.drop(columns="source").iloc[:0])
+    assert nobody["mri_to_steroid"].isna().all()
+    assert "mri_to_steroid" not in mri_timing(exams, EPISODES.assign(source="x"))
