@@ -102,17 +102,41 @@ def _dated(mri_exam: pd.DataFrame) -> pd.DataFrame:
 
 def _nearest(exams: pd.DataFrame, episodes: pd.DataFrame, keys: list[str]) -> NDArray[np.intp]:
     """Return the row of the episode whose onset is nearest to each examination; -1 without one."""
-    left = exams[[*keys, "exam_day"]].assign(_exam=np.arange(len(exams)))
-    right = episodes[[*keys, "icans_onset_day"]].assign(_episode=np.arange(len(episodes)))
-    right = right[right["icans_onset_day"].notna()]
-    pairs = left.merge(right, on=keys, how="inner")
-    distance = (pairs["exam_day"] - pairs["icans_onset_day"]).abs()
-    pairs = pairs.assign(_distance=distance).sort_values(
-        ["_exam", "_distance", "icans_onset_day"], kind="stable"
-    )
-    pairs = pairs.drop_duplicates("_exam")
     out = np.full(len(exams), -1, dtype=np.intp)
-    out[pairs["_exam"].to_numpy(dtype=np.intp)] = pairs["_episode"].to_numpy(dtype=np.intp)
+    onset = read_numbers(episodes, "icans_onset_day", -np.inf, np.inf, step=None)
+    rows = np.flatnonzero(~np.isnan(onset))
+    day = read_numbers(exams, "exam_day", -np.inf, np.inf, step=None)
+    if not len(rows) or not len(day):
+        return out
+    both = pd.concat([exams[keys], episodes[keys].iloc[rows]], ignore_index=True)
+    patient = both.groupby(keys, sort=False, observed=True, dropna=False).ngroup().to_numpy(dtype=np.int64)
+    exam_patient, onset_patient = patient[: len(day)], patient[len(day) :]
+    # One line of time, patient after patient: the onsets just before and after an examination are neighbours in it.
+    earliest = min(day.min(), onset[rows].min())
+    span = max(day.max(), onset[rows].max()) - earliest + 1
+    line = onset_patient * span + (onset[rows] - earliest)
+    order = np.argsort(line, kind="stable")
+    rows, onset_patient, line = rows[order], onset_patient[order], line[order]
+    after = _search(line, exam_patient * span + (day - earliest))
+    # of episodes with the same onset the first row
+    begins = np.flatnonzero(np.diff(line, prepend=-np.inf))
+    first = np.repeat(begins, np.diff(begins, append=len(line)))
+    before, after = first[np.maximum(after - 1, 0)], np.minimum(after, len(rows) - 1)
+    distance = []
+    for place in (before, after):
+        own = onset_patient[place] == exam_patient
+        distance.append(np.where(own, np.abs(day - onset[rows[place]]), np.inf))
+    chosen = np.where(distance[0] <= distance[1], before, after)
+    found = np.minimum(distance[0], distance[1]) < np.inf
+    out[found] = rows[chosen[found]]
+    return out
+
+
+def _search(line: Numbers, at: Numbers) -> NDArray[np.intp]:
+    """Search for sorted places, so that memory is read in order."""
+    order = np.argsort(at)
+    out = np.empty(len(at), dtype=np.intp)
+    out[order] = np.searchsorted(line, at[order])
     return out
 
 

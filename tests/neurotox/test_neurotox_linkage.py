@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cohort.errors import StudyError
 from cohort.neurotox.linkage import mri_timing
@@ -102,3 +105,41 @@ def test_a_source_that_lists_no_treatments_does_not_say_that_there_was_no_steroi
     nobody = mri_timing(exams.drop(columns="source"), EPISODES, treatment.drop(columns="source").iloc[:0])
     assert nobody["mri_to_steroid"].isna().all()
     assert "mri_to_steroid" not in mri_timing(exams, EPISODES.assign(source="x"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_the_nearest_onset_equals_a_search_through_all_pairs(seed):
+    rng = np.random.default_rng(seed)
+    n_episodes, n_exams = rng.integers(0, 12), rng.integers(0, 12)
+    onset = np.where(rng.random(n_episodes) < 0.2, np.nan, rng.integers(-2, 9, n_episodes))
+    episodes = pd.DataFrame(
+        {
+            "patient_id": rng.choice(list("ABC"), n_episodes),
+            "icans_onset_day": pd.array(onset, dtype="Float64").astype("Int64"),
+            "icans_last_day": pd.array(onset + 2, dtype="Float64").astype("Int64"),
+            **{
+                name: np.arange(n_episodes)
+                for name in ("icans_grade", "icans_grade_lower", "icans_grade_upper")
+            },
+        }
+    ).astype({"patient_id": "string"})
+    episodes[["icans_grade", "icans_grade_lower", "icans_grade_upper"]] %= 5
+    exams = pd.DataFrame(
+        {
+            "patient_id": pd.array(rng.choice(list("ABCD"), n_exams), dtype="string"),
+            "exam_id": np.arange(n_exams).astype(str),
+            "exam_day": rng.integers(-4, 12, n_exams),
+        }
+    )
+    found = mri_timing(exams, episodes).set_index("exam_id")
+    for exam in exams.to_dict("records"):
+        mine = episodes[(episodes["patient_id"] == exam["patient_id"]) & episodes["icans_onset_day"].notna()]
+        row = found.loc[exam["exam_id"]]
+        if mine.empty:
+            assert pd.isna(row["icans_onset_day"])
+            continue
+        distance = (mine["icans_onset_day"] - exam["exam_day"]).abs()
+        best = mine[distance == distance.min()].sort_values("icans_onset_day", kind="stable").iloc[0]
+        assert row["icans_onset_day"] == best["icans_onset_day"]
+        assert row["icans_grade"] == best["icans_grade"]
