@@ -90,14 +90,15 @@ def mri_timing(
             **({} if treatment is None else _to_steroid(exams, day, treatment)),
         }
     )
-    frame = frame.sort_values([*identity[:-1], "mri_day", "exam_id"], kind="stable", ignore_index=True)
     return declare_derived(frame)
 
 
 def _dated(mri_exam: pd.DataFrame) -> pd.DataFrame:
-    """Return the examinations that were made on a known day."""
+    """Return the examinations that were made on a known day, sorted by keys, day and examination."""
     exams = read_exams(mri_exam, (-np.inf, np.inf))
-    return mri_exam[exams.done & ~np.isnan(exams.day)].reset_index(drop=True)
+    needed = [name for name in (*KEYS, "exam_day", "exam_id") if name in mri_exam.columns]
+    dated = mri_exam.loc[exams.done & ~np.isnan(exams.day), needed]
+    return dated.sort_values(needed, kind="stable", ignore_index=True)
 
 
 def _nearest(exams: pd.DataFrame, episodes: pd.DataFrame, keys: list[str]) -> NDArray[np.intp]:
