@@ -57,10 +57,18 @@ def stratum_codes(design: Design, by: Sequence[str]) -> tuple[IntArray | None, t
         return None, ()
     frame = pd.DataFrame({name: design.extra[name].to_numpy() for name in by})
     keys, labels = frame.drop_duplicates().sort_values(list(by), key=_order, ignore_index=True), []
-    for row in keys.astype(str).to_numpy():
+    for row in zip(*(stratum_values(keys[name]) for name in by), strict=True):
         labels.append(", ".join(f"{name}={value}" for name, value in zip(by, row, strict=True)))
     codes = frame.merge(keys.assign(code=np.arange(len(keys))), on=list(by), how="left")["code"]
     return codes.to_numpy(dtype=np.intp), tuple(labels)
+
+
+def stratum_values(column: pd.Series) -> list[str]:
+    """Print values as in the labels of strata: whole numbers without a point, however they are stored."""
+    return [
+        str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        for value in column.tolist()
+    ]
 
 
 def _order(values: pd.Series) -> pd.Series:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohort.errors import EstimationError
-from cohort.models.cox_inputs import numbers
+from cohort.models.cox_inputs import numbers, stratum_values
 from cohort.models.design import align_columns
 from cohort.models.new_rows import new_matrix
 
@@ -102,7 +102,7 @@ def take_new_rows(fit: CoxRegression | FineGray, new_data: pd.DataFrame, stratif
 
 def _stratum(columns: pd.DataFrame, names: Sequence[str], known: Sequence[str]) -> IntArray:
     """Find the stratum of each row by its label."""
-    texts = [_text(columns[name]) for name in names]
+    texts = [stratum_values(columns[name]) for name in names]
     labels = [
         ", ".join(f"{name}={value}" for name, value in zip(names, row, strict=True))
         for row in zip(*texts, strict=True)
@@ -115,10 +115,3 @@ def _stratum(columns: pd.DataFrame, names: Sequence[str], known: Sequence[str]) 
             remedy=f"give {', '.join(names)} the values they had in the fit",
         )
     return np.array([known.index(label) for label in labels], dtype=np.intp)
-
-
-def _text(column: pd.Series) -> list[str]:
-    """Print values as the labels of strata do; whole numbers without a point."""
-    if pd.api.types.is_float_dtype(column.dtype) and (column == column.round()).all():
-        return [str(int(value)) for value in column]
-    return [str(value) for value in column]

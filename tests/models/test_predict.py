@@ -276,3 +276,15 @@ def test_curves_fall_and_limits_bracket(seed):
     again = moved.predict(pd.DataFrame({"x": [1e4 - 1.0, 1e4, 1e4 + 2.0]}))
     np.testing.assert_allclose(again["estimate"], curves["estimate"], rtol=1e-6)
     np.testing.assert_allclose(again["std_error"], curves["std_error"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [1.0, 1.5], [1, 2], ["a", "b"], [True, False]])
+def test_a_stratum_is_found_again_however_its_values_are_stored(values):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"days": np.ceil(rng.exponential(50, 80)), "dead": rng.random(80) < 0.8})
+    data["age"], data["site"] = rng.normal(60, 10, 80), values * 40
+    fit = co.cox(co.Endpoint.from_columns(data, time="days", event="dead"), "age", strata="site")
+    one = data.iloc[[0, 2]]  # only the first stratum
+    np.testing.assert_allclose(
+        fit.predict(one, [10])["estimate"], fit.predict(data.iloc[:4], [10])["estimate"].iloc[[0, 2]]
+    )
