@@ -7,6 +7,7 @@ aliases, tags, directives, tabs and oversized files are problems, each with file
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -146,9 +147,9 @@ def load_yaml(path: str | Path, kind: type[CohortError] = DictionaryError) -> tu
     file = Path(path)
     if not file.is_file():
         raise kind("The file does not exist.", evidence=file.name, remedy="check the path")
-    raw = file.read_bytes()
-    if len(raw) > MAX_BYTES:
+    if file.stat().st_size > MAX_BYTES:
         raise kind("The YAML file is larger than 2 MB.", evidence=file.name, remedy="split it")
+    raw = file.read_bytes()
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -300,9 +301,25 @@ def _plain_value(text: str) -> object:
         return _WORDS[text]
     if _INTEGER.fullmatch(text) and len(text) < 19:
         return int(text)
-    if _FLOAT.fullmatch(text) and len(text) < 40:
-        return float(text)
+    if _FLOAT.fullmatch(text) and len(text) < 40 and math.isfinite(float(text)):
+        return WrittenNumber(text)
     return text
+
+
+class WrittenNumber(float):
+    """A number that is text again as it was written, where text is wanted: ``1.10``, a code of 20 digits."""
+
+    def __new__(cls, text: str) -> WrittenNumber:
+        """Read the text and keep it."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+    def __str__(self) -> str:
+        """Give the text back."""
+        return self.text
 
 
 def validate(model: type[Model], data: object, locator: Locator, file: str) -> Model | list[Problem]:

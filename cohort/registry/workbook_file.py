@@ -6,6 +6,8 @@ import io
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,31 +64,52 @@ def _damaged(name: str) -> SourceError:
 
 
 def _sheet_rows(name: str, raw: bytes, how: Input) -> list[list[str]]:
+    sheets = _sheet_texts(raw)
+    if any(b"<mergeCell " in text for text in sheets):
+        _check_merged(name, raw, how)
     values = _cells(name, raw, how, results=True)
-    if _has_formulas(raw):
+    if any(b"<f>" in text or b"<f " in text for text in sheets):
         _check_formulas(name, values, _cells(name, raw, how, results=False), how.header_row)
     return [[cell_text(value) for value, _ in row] for row in values]
 
 
 def _cells(name: str, raw: bytes, how: Input, results: bool) -> _Rows:
     """Return value and type of each cell from the header on; of a formula its saved result, or its text."""
+    with _opened(raw, results=results, quick=True) as book:
+        sheet = book[_sheet_name(name, list(book.sheetnames), how.sheet)]
+        rows = sheet.iter_rows(min_row=how.header_row)
+        return [[(cell.value, cell.data_type) for cell in row] for row in rows]
+
+
+@contextmanager
+def _opened(raw: bytes, results: bool, quick: bool) -> Iterator[Any]:
     from openpyxl import load_workbook
 
     with warnings.catch_warnings():  # styles and validations that are left out do not concern the values
         warnings.simplefilter("ignore", UserWarning)
-        book = load_workbook(io.BytesIO(raw), read_only=True, data_only=results, keep_links=False)
+        book = load_workbook(io.BytesIO(raw), read_only=quick, data_only=results, keep_links=False)
     try:
-        sheet = book[_sheet_name(name, list(book.sheetnames), how.sheet)]
-        rows = sheet.iter_rows(min_row=how.header_row)
-        return [[(cell.value, cell.data_type) for cell in row] for row in rows]
+        yield book
     finally:
         book.close()
 
 
-def _has_formulas(raw: bytes) -> bool:
+def _sheet_texts(raw: bytes) -> list[bytes]:
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-        sheets = [one for one in archive.namelist() if one.startswith("xl/worksheets/")]
-        return any(b"<f>" in text or b"<f " in text for text in map(archive.read, sheets))
+        return [archive.read(one) for one in archive.namelist() if one.startswith("xl/worksheets/")]
+
+
+def _check_merged(name: str, raw: bytes, how: Input) -> None:
+    """Refuse cells that are merged below the header: only the first of them holds the value."""
+    with _opened(raw, results=True, quick=False) as book:
+        ranges = book[_sheet_name(name, list(book.sheetnames), how.sheet)].merged_cells.ranges
+        below = sorted(str(one) for one in ranges if one.max_row > how.header_row)
+    if below:
+        raise SourceError(
+            "Cells below the header are merged.",
+            evidence=f"{name}: {len(below)} ranges, first {', '.join(below[:3])}",
+            remedy="unmerge them and write the value into every cell it is meant for",
+        )
 
 
 def _check_formulas(name: str, values: _Rows, formulas: _Rows, first: int) -> None:

@@ -56,6 +56,36 @@ def test_offences_are_named_with_their_place(text, place, what):
     assert f"{place}: {what}" in str(caught.value)
 
 
+def test_the_keys_that_yaml_1_1_would_merge_stay_apart():
+    """YAML 1.1 makes of these seven keys five: no and off are False, 1 and yes True, 012 is 10, 12:30 is 750."""
+    data, _ = parse_yaml("{no: a, yes: b, off: c, 1: d, 012: e, 12:30: f, 1_000: g}", "f.yaml")
+    assert data == {"no": "a", "yes": "b", "off": "c", "1": "d", "012": "e", "12:30": "f", "1_000": "g"}
+
+
+@pytest.mark.parametrize("written", ["1.10", "12345678901234567890", "0.10", "1e3", "3."])
+def test_numbers_are_the_text_as_written_where_text_is_wanted(written):
+    data, locator = parse_yaml(f"name: {written}\n", "f.yaml")
+    assert data["name"] == float(written)
+    assert validate(Outer, data, locator, "f.yaml").name == written
+    assert parse_yaml("a: 1e400\n", "f.yaml")[0] == {"a": "1e400"}
+
+
+def test_a_bomb_of_aliases_is_refused_at_its_first_anchor():
+    """Ten names of ten names, nine times: a billion texts when it is unfolded."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join(['*a' + str(i - 1)] * 10)}]" for i in range(1, 10)]
+    with pytest.raises(DictionaryError, match=r"f\.yaml:1:5: an anchor"):
+        parse_yaml("\n".join(lines), "f.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: \x00b\n", "a: \x07\n", "\x1f: 1\n", "a: {b: {c: [}\n", "- a\nb: 1\n", "{" * 5000]
+)
+def test_what_is_no_yaml_is_refused_and_nothing_else_happens(text):
+    with pytest.raises(DictionaryError, match=r"f\.yaml:\d+:\d+"):
+        parse_yaml(text, "f.yaml")
+
+
 def test_all_offences_are_reported_at_once():
     with pytest.raises(MappingError) as caught:
         parse_yaml("a: &x 1\na: 2\nb: *x\n", "f.yaml", MappingError)

@@ -12,6 +12,7 @@ import zipfile
 import pandas as pd
 import pytest
 from openpyxl import Workbook
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from cohort.dictionary.mapping_model import Input
 from cohort.errors import SourceError
@@ -238,6 +239,26 @@ def test_a_merged_header_is_refused_and_text_that_looks_like_a_formula_is_text(t
     workbook.active["A2"].data_type = "s"
     workbook.save(tmp_path / "b.xlsx")
     assert read_file(tmp_path / "b.xlsx", Input()).frame["ID"].tolist() == ["=cmd"]
+
+
+@pytest.mark.parametrize("merge", ["A2:A3", "B2:C2", "A1:A2"])
+def test_merged_cells_below_the_header_are_refused(tmp_path, merge):
+    rows = [["ID", "DAY", "ICE"], ["p1", 1, 10], [None, 2, 9]]
+    path = book(tmp_path / "a.xlsx", rows, merge=merge)
+    with pytest.raises(SourceError, match=f"first {merge}") as caught:
+        read_file(path, Input())
+    assert "unmerge" in caught.value.remedy
+    title = book(tmp_path / "b.xlsx", [["Visits", None], ["ID", "ICE"], ["p1", 10]], merge="A1:B1")
+    assert read_file(title, Input(header_row=2)).frame.to_numpy().tolist() == [["p1", "10"]]
+
+
+def test_days_of_a_workbook_that_counts_from_1904(tmp_path):
+    workbook = Workbook()
+    workbook.epoch = CALENDAR_MAC_1904
+    workbook.active.append(["D"])
+    workbook.active.append([dt.datetime(2024, 2, 29)])
+    workbook.save(tmp_path / "a.xlsx")
+    assert read_file(tmp_path / "a.xlsx", Input()).frame["D"].tolist() == ["2024-02-29"]
 
 
 def test_clocks_and_durations_of_a_workbook(tmp_path):
