@@ -62,6 +62,7 @@ _WHERE = {
     "cumulative_incidence": "cohort.models.cumulative_incidence",
     "multistate": "cohort.models.multistate",
     "cox": "cohort.models.cox",
+    "shared_frailty": "cohort.models.shared_frailty",
     "fine_gray": "cohort.models.fine_gray",
     "competing_risks_table": "cohort.models.competing_risks_table",
     "recurrent": "cohort.models.recurrent",

@@ -58,6 +58,8 @@ GLANCE: Mapping[str, str] = MappingProxyType(
         "n_cluster": "clusters of the robust variance",
         "correlation": "working correlation of two patients of a cluster",
         "intercept_sd": "standard deviation of random intercepts, on the scale of log odds",
+        "frailty_variance": "variance of the random effect of centers (or other groups) on the hazard",
+        "frailty_p_value": "p-value of the test that it is zero, a mixture of chi-squared with 0 and 1 df",
         "log_likelihood": "maximised log-likelihood (penalised when `penalty` says so)",
         "log_likelihood_null": "the same without covariates",
         "aic": "Akaike's information criterion",
