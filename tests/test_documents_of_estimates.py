@@ -16,6 +16,7 @@ DOCS = Path(cohort.__file__).resolve().parents[1] / "docs"
 @pytest.mark.parametrize(
     "name",
     [
+        "centers",
         "confounding",
         "curves-and-states",
         "designs",

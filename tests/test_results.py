@@ -117,6 +117,12 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "cox_firth": (lambda: co.cox(survival(), "age_years + product", penalty="firth"), "product"),
     "fine_gray": (lambda: fine_gray(competing(), "age_years + product", event="relapse"), "product"),
+    "shared_frailty": (
+        lambda: co.shared_frailty(
+            survival(), "age_years + product", "center", frame().assign(center=np.arange(N) % 9)
+        ),
+        "product",
+    ),
     "competing_risks_table": (
         lambda: co.competing_risks_table(competing(), "age_years + product"),
         "product",

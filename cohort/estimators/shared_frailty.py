@@ -288,7 +288,7 @@ class _Profile:
 def _ranks(d: IntArray) -> FloatArray:
     """Return 0, 1, ..., d_j - 1 for every group, one after another."""
     ends = np.cumsum(d)
-    return np.arange(int(d.sum())) - np.repeat(ends - d, d).astype(float)
+    return np.asarray(np.arange(int(d.sum())) - np.repeat(ends - d, d), dtype=float)
 
 
 def _best_variance(profile: _Profile, without: float) -> float:
